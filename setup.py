@@ -1,0 +1,31 @@
+"""The package of the connector."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="airbyte-source-tyntec-sms",
+    version="0.1.0",
+    description="Airbyte source connector for tyntec's SMS API",
+    license="MIT",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["source_tyntec_sms"]),
+    package_data={"source_tyntec_sms": ["schemas/*.json", "py.typed"]},
+    entry_points={"console_scripts": ["source-tyntec-sms=source_tyntec_sms.run:run"]},
+    install_requires=[
+        "airbyte-cdk>=7.39,<8",
+        "pydantic>=2.13,<3",
+        # The first whose adapter tells a subclass which connection it takes (get_connection_with_tls_context).
+        "requests>=2.32.2,<3",
+    ],
+    extras_require={
+        "tests": [
+            "aiohttp>=3.10",  # the sandbox API
+            "hypothesis>=6.100",
+            "mypy>=1.15",
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "requests-mock>=1.12",
+            "ruff>=0.11",
+        ],
+    },
+)

@@ -1,0 +1,168 @@
+"""From tyntec's answer to records: decoding the body, and making the types of a stream's JSON schema hold."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import requests
+from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import override
+
+Convert = Callable[[Any], Any]
+
+_REPLACEMENT = "\\ufffd"
+# One JSON escape: a surrogate pair, else four hexadecimal digits, else any other.
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([0-9a-fA-F]{4})|.)")
+_SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_DIGITS = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_EPOCH_MILLISECONDS = re.compile(r"\d{13}", re.ASCII)
+_NUMERIC = re.compile(r"[+-]?[\d.]+([eE][+-]?\d+)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_DATE_TIME = TypeAdapter(datetime)
+
+
+def decode(response: requests.Response) -> Any:
+    """The JSON document in the body of `response`, decoded once however often it is asked for.
+
+    Python's decoder rather than orjson, because orjson refuses a lone surrogate: tyntec cuts `statusText` after 20
+    characters, which can halve an emoji. Destinations cannot store one, nor NUL, so both become U+FFFD.
+
+    Raises:
+        ValueError: if the body is not JSON.
+    """
+    if not hasattr(response, "tyntec_document"):
+        text = _text(response)
+        if _SUSPICIOUS_ESCAPE.search(text):
+            text = _ESCAPE.sub(_storable, text)
+        try:
+            document = json.loads(text, parse_constant=_not_json)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        response.tyntec_document = document  # type: ignore[attr-defined]
+    return response.tyntec_document  # type: ignore[attr-defined]
+
+
+def _text(response: requests.Response) -> str:
+    # JSON is UTF-8 (RFC 8259), whatever charset the header names. Only a body that is not is read as the header says.
+    try:
+        return response.content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            return response.content.decode(response.encoding or "utf-8", errors="replace")
+        except LookupError:
+            return response.content.decode(errors="replace")
+
+
+def _storable(escape: re.Match[str]) -> str:
+    code = escape.group(1)
+    if code and (code == "0000" or "d800" <= code.lower() <= "dfff"):
+        return _REPLACEMENT
+    return escape.group()
+
+
+def _not_json(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+class SchemaTransformer(TypeTransformer):
+    """Makes the types that a JSON schema declares hold in a record, in place.
+
+    Replaces the CDK's own conversion, which walks the schema with a validator for each record and converts to Python's
+    representation of a value: measured, it takes longer than all the rest of the pipeline. Here the schema is walked
+    once, and a field that already has its type costs one comparison.
+
+    Strings, integers, date-times, objects and arrays are converted; fields that the schema does not know, nulls and
+    values that cannot be read as the declared type stay as they came.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        super().__init__(TransformConfig.NoTransform)
+        self._convert = _object_converter(schema)
+
+    @override
+    def transform(self, record: dict[str, Any], schema: Mapping[str, Any]) -> None:
+        """Convert `record` in place. `schema` is the CDK's interface: the stream's own was read at construction."""
+        self._convert(record)
+
+
+def _object_converter(schema: Mapping[str, Any]) -> Convert:
+    fields = [(name, *_converter(subschema)) for name, subschema in schema["properties"].items()]
+
+    def convert(value: Any) -> Any:
+        if value.__class__ is dict:
+            for name, settled, convert_field in fields:
+                field = value.get(name)
+                if field is not None and field.__class__ is not settled:
+                    value[name] = convert_field(field)
+        return value
+
+    return convert
+
+
+def _converter(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
+    """The Python type that needs no conversion, if there is one, and the conversion of all others."""
+    declared = [name for name in schema["type"] if name != "null"]
+    if schema.get("format") == "date-time":
+        return None, to_date_time
+    if declared == ["string"]:
+        return str, to_string
+    if declared == ["integer"]:
+        return int, to_integer
+    if declared == ["object"]:
+        return None, _object_converter(schema)
+    if declared == ["array"]:
+        convert_item = _converter(schema["items"])[1]
+        return None, lambda value: [convert_item(item) for item in value] if isinstance(value, list) else value
+    raise TypeError(f"no conversion is known for the JSON schema type {declared}")
+
+
+def to_string(value: Any) -> Any:
+    """A number or boolean as the text that JSON has for it, numbers without an exponent; else `value`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
+    return value
+
+
+def to_integer(value: Any) -> Any:
+    """A text of digits, or a whole float, as integer of 64 bits, the most that destinations hold; else `value`."""
+    whole = _DIGITS.fullmatch(value) if isinstance(value, str) else isinstance(value, float) and value.is_integer()
+    return int(value) if whole and abs(float(value)) < 2**63 else value
+
+
+def to_date_time(value: Any) -> Any:
+    """An ISO 8601 text or milliseconds since the epoch as RFC 3339 text; else `value`.
+
+    The offset is kept. A date-time without one is taken as UTC, as the CDK does. A text that is RFC 3339 already is
+    not touched, so that its precision stays.
+    """
+    if isinstance(value, str):
+        if _RFC_3339.fullmatch(value):
+            return value
+        if not _EPOCH_MILLISECONDS.fullmatch(value):
+            return _from_iso_8601(value)
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    try:
+        return (_EPOCH + timedelta(milliseconds=value)).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError):
+        return value
+
+
+def _from_iso_8601(text: str) -> str:
+    if _NUMERIC.fullmatch(text):  # pydantic would take it for seconds since the epoch
+        return text
+    try:
+        moment = _DATE_TIME.validate_python(text)
+    except ValidationError:
+        return text
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()

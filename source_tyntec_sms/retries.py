@@ -1,0 +1,125 @@
+"""How often and how long a request is tried, and how long the connector waits in between."""
+
+import logging
+import os
+import random
+from dataclasses import dataclass, replace
+
+import requests
+from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy
+from typing_extensions import override
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
+
+from source_tyntec_sms.errors import config_error
+
+TIME_SCALE_VARIABLE = "TYNTEC_TIME_SCALE"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one request may cost. All but `attempts` is in seconds.
+
+    attempts: how often the request is sent at most.
+    first_wait, longest_wait: the back-off, doubled from the one to the other.
+    retry_after: the longest wait that tyntec may ask for; asking for more ends the stream.
+    patience: no attempt follows one that began later than this.
+    connect, silence, answer: the longest wait for a connection, for the next byte, and for the whole answer.
+    """
+
+    attempts: int
+    first_wait: float
+    longest_wait: float
+    retry_after: float
+    patience: float
+    connect: float
+    silence: float
+    answer: float
+
+    def scaled(self) -> "Budget":
+        """This budget with every duration multiplied by the environment variable TYNTEC_TIME_SCALE, for tests.
+
+        Raises:
+            AirbyteTracedException: config_error if the variable is not a number above 0, at most 1.
+        """
+        try:
+            scale = float(os.environ.get(TIME_SCALE_VARIABLE, "1"))
+        except ValueError:
+            scale = 0
+        if not 0 < scale <= 1:
+            raise config_error(
+                f"The environment variable {TIME_SCALE_VARIABLE} must be a number above 0, at most 1. It is meant for "
+                "tests: remove it."
+            )
+        durations = {name: value * scale for name, value in vars(self).items() if name != "attempts"}
+        return replace(self, **durations)
+
+    def wait(self, attempt: int) -> float:
+        """Seconds to wait after the `attempt`-th attempt (from 1), with jitter: workers must not retry in step."""
+        return min(self.first_wait * 2.0 ** (attempt - 1), self.longest_wait) * random.uniform(0.5, 1)
+
+
+READ = Budget(
+    attempts=8,
+    first_wait=1,
+    longest_wait=16,
+    retry_after=120,
+    patience=180,
+    connect=10,
+    silence=30,
+    answer=90,
+)
+# Somebody sits in front of a check: it has to answer within two minutes whatever the server does.
+CHECK = Budget(
+    attempts=3,
+    first_wait=1,
+    longest_wait=2,
+    retry_after=15,
+    patience=60,
+    connect=5,
+    silence=15,
+    answer=20,
+)
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds that the header Retry-After asks to wait, as number or date; None for nothing, nonsense or the past."""
+    try:
+        return Retry().parse_retry_after(response.headers["Retry-After"]) or None
+    except (KeyError, InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+class Backoff(BackoffStrategy):
+    """Waits as long as tyntec asks for, else exponentially longer, both with jitter.
+
+    The CDK's default back-off has no jitter and does not look at Retry-After.
+    """
+
+    def __init__(self, budget: Budget, logger: logging.Logger) -> None:
+        self._budget = budget
+        self._logger = logger
+
+    @override
+    def backoff_time(
+        self,
+        response_or_exception: requests.Response | requests.RequestException | None,
+        attempt_count: int,
+    ) -> float:
+        """Seconds to wait before the attempt that follows `attempt_count`, as the CDK wants them: one too few."""
+        wait, cause = self._budget.wait(attempt_count), "tyntec could not be reached"
+        if isinstance(response_or_exception, requests.Response):
+            cause = f"tyntec answered {response_or_exception.status_code}"
+            asked = retry_after(response_or_exception)
+            if asked is not None:
+                wait += asked
+        if attempt_count < self._budget.attempts:
+            self._logger.info(
+                "%s; attempt %d of %d follows in %.1f seconds at the earliest.",
+                cause,
+                attempt_count + 1,
+                self._budget.attempts,
+                wait,
+            )
+        # The CDK sleeps a second more than it is told, and takes 0 for no answer.
+        return wait - 1 or -1e-9

@@ -1,0 +1,100 @@
+"""The process: what is read from the command line, what is logged, how it ends."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from types import FrameType
+from typing import Any
+
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    ConnectorSpecification,
+    Status,
+    Type,
+)
+from airbyte_cdk.sources.utils.schema_helpers import split_config
+from typing_extensions import override
+
+from source_tyntec_sms.answers import in_plain_words
+from source_tyntec_sms.settings import Settings
+from source_tyntec_sms.source import SourceTyntecSms
+
+SECONDS_TO_STOP = 4
+# Where the CDK reports a failed request or stream in its own words: the streams say the same in plain ones.
+_REQUEST_MODULES = {"http_client", "rate_limiting"}
+_STREAM_MODULES = {"abstract_source", "concurrent_read_processor"}
+_SUMMARY_OF_REPRS = "did not sync successfully"
+
+logger = logging.getLogger("airbyte")
+
+
+def run() -> None:
+    """Run the command line, and leave with exit code 1 if a sync or command failed."""
+    entrypoint = Entrypoint(SourceTyntecSms())
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_in_plain_words)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _stop)
+    arguments = entrypoint.parse_args(sys.argv[1:])
+    with PRINT_BUFFER:
+        try:
+            for message in entrypoint.run(arguments):
+                print(f"{message}\n", end="")
+        except Exception as error:
+            logger.debug("The command failed.", exc_info=error)
+            trace = in_plain_words(error).as_sanitized_airbyte_message()
+            print(f"{entrypoint.airbyte_message_to_string(trace)}\n", end="")
+            PRINT_BUFFER.flush()
+            sys.exit(1)
+
+
+class Entrypoint(AirbyteEntrypoint):
+    """The CDK's command line, with two promises more.
+
+    A configuration is refused in plain words, where the CDK shows the user what its JSON schema validator says. And
+    `check` ends with a CONNECTION_STATUS whatever happens; the CDK's ends with none unless the error is a config_error.
+    """
+
+    @override
+    def run(self, parsed_args: Namespace) -> Iterable[str]:
+        try:
+            yield from super().run(parsed_args)
+        except Exception as error:
+            if parsed_args.command != "check":
+                raise
+            status = AirbyteConnectionStatus(status=Status.FAILED, message=str(in_plain_words(error)))
+            message = AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
+            yield self.airbyte_message_to_string(message)
+
+    @staticmethod
+    @override
+    def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
+        Settings.parse(split_config(config)[0])
+
+
+def _in_plain_words(record: logging.LogRecord) -> bool:
+    if record.levelno <= logging.DEBUG:
+        return True
+    if record.module in _STREAM_MODULES:
+        return record.levelno < logging.WARNING and _SUMMARY_OF_REPRS not in record.getMessage()
+    return record.module not in _REQUEST_MODULES
+
+
+def _stop(signum: int, _frame: FrameType | None) -> None:
+    """Leave within seconds: workers may be waiting for a retry, which nothing can interrupt."""
+
+    def leave() -> None:
+        # Whoever holds the lock is writing. Leaving after that keeps half lines off the output.
+        if PRINT_BUFFER.lock.acquire(timeout=SECONDS_TO_STOP):
+            logger.warning("Stopped by %s before the end.", signal.Signals(signum).name)
+            PRINT_BUFFER.flush()
+        os._exit(128 + signum)
+
+    threading.Thread(target=leave, daemon=True).start()
