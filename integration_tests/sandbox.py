@@ -13,6 +13,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -38,8 +39,9 @@ _LISTS = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that the sandbox received."""
+    """A request that the sandbox received, and when on the monotonic clock."""
 
+    at: float
     method: str
     path: str
     query: dict[str, str]
@@ -111,7 +113,7 @@ class Sandbox:
 
     def _serve(self, started: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
-        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0)
+        runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", self.port)
         self._loop.run_until_complete(site.start())
@@ -129,7 +131,7 @@ class Sandbox:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         path = request.raw_path.split("?")[0]
-        self.asked.append(Asked(request.method, path, dict(request.query), dict(request.headers)))
+        self.asked.append(Asked(time.monotonic(), request.method, path, dict(request.query), dict(request.headers)))
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
@@ -306,6 +308,7 @@ FAULTS: dict[str, Fault] = {
         '{"status": "DELIVERED", "reference": "Müller"}'.encode(), "application/json; charset=klingon"
     ),
     "no-content": answering(b"", status=204),
+    "to-itself": answering(b"", status=302, Location="/byon/contacts/v1"),
     "other-host": answering(b"", status=302, Location="http://localhost.invalid/messaging/v1/sms"),
     "other-scheme": answering(b"", status=307, Location="ftp://127.0.0.1/messaging/v1/sms"),
     "rejected": answering(b'{"message": "Invalid authentication credentials"}', status=401),

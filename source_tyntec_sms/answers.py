@@ -14,6 +14,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests import exceptions
 from typing_extensions import override
+from urllib3.exceptions import ReadTimeoutError
 
 from source_tyntec_sms.errors import traced
 from source_tyntec_sms.records import decode
@@ -72,6 +73,8 @@ class Answers(ErrorHandler):
         """What to do with an answer, or with the exception that came in its place."""
         if isinstance(response_or_exception, requests.Response):
             return self._interpret(response_or_exception)
+        if response_or_exception and isinstance(next(iter(response_or_exception.args), None), ReadTimeoutError):
+            return _retry(_FAULTS[exceptions.Timeout])  # requests says ConnectionError, if it happens in the body
         for kind, words in _FAULTS.items():
             if isinstance(response_or_exception, kind):
                 return _retry(words)
@@ -132,7 +135,7 @@ class Answers(ErrorHandler):
             return ErrorResolution(
                 ResponseAction.RATE_LIMITED,
                 FailureType.transient_error,
-                f"{words}: {answer}. Lower the setting 'Number of Concurrent Workers'.",
+                f"{words}: {answer}. If this happens often, lower the setting 'Number of Concurrent Workers'.",
             )
         return _retry(f"{words}: {answer}.")
 

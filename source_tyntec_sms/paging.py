@@ -5,6 +5,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from source_tyntec_sms.records import to_integer
+
 Rows = Sequence[Any]
 
 
@@ -33,39 +35,30 @@ class Pages:
         """The rows of the next page that no earlier page held. `size` is what the answer says under that name."""
         page = [json.dumps(row, sort_keys=True) for row in rows]
         fingerprint = hash(tuple(page))
+        listed = to_integer(size)
+        if not isinstance(listed, int) or listed in (len(rows), self._page_size):
+            listed = 0  # it counts the rows of the page, or repeats what was asked for
+        self._page += 1
         if fingerprint in self._seen:
-            self._after_a_page_that_came_before(size)
+            # Pages count from 1, or `page` is ignored: page 2 tells. Later on, it is the end.
+            self._finish_or_go_on(self._page == 2, listed)
             return []
         new = rows[self._overlap(page) :]
         self._seen.add(fingerprint)
         self._previous = page
         self._rows_read += len(new)
-        listed = size if isinstance(size, int) and size != len(rows) else None
-        if not rows:
-            more = False
-        elif listed is not None:
-            more = listed > self._rows_read
-        else:
-            more = len(rows) >= self._page_size
-        self._go_on(more)
+        more = listed > self._rows_read if listed else len(rows) >= self._page_size
+        self._finish_or_go_on(bool(rows) and more, listed)
         return new
 
-    def _go_on(self, more: bool) -> None:
-        self._page += 1
+    def _finish_or_go_on(self, more: bool, listed: int) -> None:
         self.token = {"page": self._page} if more else None
-
-    def _after_a_page_that_came_before(self, size: Any) -> None:
-        if self._page == 1:  # pages count from 1, or `page` is ignored: page 2 tells
-            self._go_on(True)
-            return
-        self.token = None
-        if self._rows_read == len(self._previous):
-            total = f" of {size}" if isinstance(size, int) and size > self._rows_read else ""
+        stuck = self._page > 2 and len(self._seen) == 1
+        if not more and (stuck or listed > self._rows_read):
             self._logger.warning(
-                "tyntec gave the same page of phone numbers whichever was asked for: only the first %d%s could be "
-                "read, and there may be more.",
+                "tyntec gave only the first %d%s phone numbers, whichever page was asked for: there may be more.",
                 self._rows_read,
-                total,
+                f" of {listed}" if listed > self._rows_read else "",
             )
 
     def _overlap(self, page: list[str]) -> int:

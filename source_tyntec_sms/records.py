@@ -153,7 +153,7 @@ def to_date_time(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     try:
-        return (_EPOCH + timedelta(milliseconds=value)).isoformat(timespec="milliseconds")
+        return _rfc_3339(_EPOCH + timedelta(milliseconds=value))
     except (OverflowError, ValueError):
         return value
 
@@ -165,4 +165,8 @@ def _from_iso_8601(text: str) -> str:
         moment = _DATE_TIME.validate_python(text)
     except ValidationError:
         return text
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()
+    return _rfc_3339(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
+
+
+def _rfc_3339(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds" if moment.microsecond and not moment.microsecond % 1000 else "auto")

@@ -36,6 +36,15 @@ class Budget:
     silence: float
     answer: float
 
+    @property
+    def longest(self) -> float:
+        """The longest that a request can take, with all its attempts and waits, in seconds.
+
+        The CDK looks at `patience` after an attempt, but at the time when that attempt began: one more can follow.
+        """
+        attempt, wait = self.connect + self.answer, self.retry_after + 2 * self.longest_wait
+        return min(self.attempts * attempt + (self.attempts - 1) * wait, self.patience + 2 * attempt + wait)
+
     def scaled(self) -> "Budget":
         """This budget with every duration multiplied by the environment variable TYNTEC_TIME_SCALE, for tests.
 

@@ -14,8 +14,10 @@ from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
+    AirbyteLogMessage,
     AirbyteMessage,
     ConnectorSpecification,
+    Level,
     Status,
     Type,
 )
@@ -47,12 +49,12 @@ def run() -> None:
         try:
             for message in entrypoint.run(arguments):
                 print(f"{message}\n", end="")
+            PRINT_BUFFER.flush()
+        except BrokenPipeError:  # nobody reads what is printed
+            os._exit(1)
         except Exception as error:
             logger.debug("The command failed.", exc_info=error)
-            trace = in_plain_words(error).as_sanitized_airbyte_message()
-            print(f"{entrypoint.airbyte_message_to_string(trace)}\n", end="")
-            PRINT_BUFFER.flush()
-            sys.exit(1)
+            _leave(1, in_plain_words(error).as_sanitized_airbyte_message())
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -88,13 +90,24 @@ def _in_plain_words(record: logging.LogRecord) -> bool:
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
-    """Leave within seconds: workers may be waiting for a retry, which nothing can interrupt."""
+    code = 128 + signum
+    words = f"Stopped by {signal.Signals(signum).name}, before all was read."
+    message = AirbyteMessage(type=Type.LOG, log=AirbyteLogMessage(level=Level.WARN, message=words))
+    # From threads of their own: this one may be in the middle of writing, or the reader of the output may be gone.
+    for thread in (
+        threading.Thread(target=_leave, args=(code, message)),
+        threading.Timer(SECONDS_TO_STOP, os._exit, (code,)),
+    ):
+        thread.daemon = True
+        thread.start()
 
-    def leave() -> None:
-        # Whoever holds the lock is writing. Leaving after that keeps half lines off the output.
-        if PRINT_BUFFER.lock.acquire(timeout=SECONDS_TO_STOP):
-            logger.warning("Stopped by %s before the end.", signal.Signals(signum).name)
-            PRINT_BUFFER.flush()
-        os._exit(128 + signum)
 
-    threading.Thread(target=leave, daemon=True).start()
+def _leave(code: int, last_words: AirbyteMessage) -> None:
+    """End the process at once: workers may be waiting for a retry, which nothing can interrupt.
+
+    Whoever holds the lock is writing; leaving after that keeps half lines off the output.
+    """
+    with PRINT_BUFFER.lock:
+        PRINT_BUFFER.write(f"{AirbyteEntrypoint.airbyte_message_to_string(last_words)}\n")
+        PRINT_BUFFER.flush()
+        os._exit(code)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
@@ -97,6 +98,13 @@ class Settings(BaseModel):
         json_schema_extra={"order": 3},
     )
 
+    @model_validator(mode="after")
+    def _key_is_no_request_id(self) -> Self:
+        # It would be sent in a path and named in messages, where a secret does not belong.
+        if self.api_key in self.request_ids:
+            raise ValueError("The API key was entered as an SMS Message Request ID. Enter the requestId of a sent SMS")
+        return self
+
     @property
     def request_ids(self) -> list[str]:
         """Every request id once, in the order given."""
@@ -138,7 +146,7 @@ def _explain(error: ValidationError) -> str:
 def _sentences(error: ValidationError) -> Iterable[str]:
     for problem in error.errors(include_url=False, include_input=False):
         if not problem["loc"]:
-            yield "The configuration is not a JSON object with settings."
+            yield f"{problem['ctx']['error']}."
             continue
         name, *place = problem["loc"]
         setting = f"The setting '{Settings.model_fields[str(name)].title}' ({name})"

@@ -1,7 +1,8 @@
 """The connector: its settings, its check, its streams, and how they are read."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -43,6 +44,24 @@ class SourceTyntecSms(AbstractSource):
             documentationUrl=DOCUMENTATION_URL,
             connectionSpecification=Settings.connection_specification(),
         )
+
+    @staticmethod
+    @override
+    def read_config(config_path: str) -> MutableMapping[str, Any]:
+        with _file("configuration", config_path):
+            return AbstractSource.read_config(config_path)
+
+    @classmethod
+    @override
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        with _file("catalog", catalog_path):
+            return super().read_catalog(catalog_path)
+
+    @classmethod
+    @override
+    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+        with _file("state", state_path):
+            return super().read_state(state_path)
 
     @override
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
@@ -174,6 +193,16 @@ class _ParallelReader(ConcurrentSourceAdapter):
             self.convert_to_concurrent_stream(logger, stream, ConnectorStateManager())
             for stream in self._source.streams(config)
         ]
+
+
+@contextmanager
+def _file(kind: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        raise config_error(
+            f"The {kind} file {path} cannot be used: it is missing, not readable, or not the JSON of a {kind}."
+        ) from None
 
 
 def _unknown_stream(name: str) -> Iterable[AirbyteMessage]:

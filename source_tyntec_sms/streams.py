@@ -104,14 +104,21 @@ class MessageStatus(TyntecStream):
     primary_key = "requestId"
     answers = StatusAnswers
 
+    def __init__(self, settings: Settings, budget: Budget = READ) -> None:
+        super().__init__(settings, budget)
+        self._start()
+
+    def _start(self) -> None:
+        self._answers.hopeless = False
+        self._tally = Tally(len(self._settings.request_ids), self.logger)
+
     @override
     def path(self, *, stream_slice: Mapping[str, Any] | None = None, **kwargs: Any) -> str:
         return f"messaging/v1/messages/{quote((stream_slice or {})['request_id'], safe='')}"
 
     @override
     def stream_slices(self, **kwargs: Any) -> Iterable[Mapping[str, Any]]:
-        self._answers.hopeless = False
-        self._tally = Tally(len(self._settings.request_ids), self.logger)
+        self._start()
         for request_id in self._settings.request_ids:
             yield {"request_id": request_id}
 
@@ -152,9 +159,7 @@ class MessageStatus(TyntecStream):
             AirbyteTracedException: with the words for the user, if tyntec did not tell.
         """
         records = super().read_records(SyncMode.full_refresh, stream_slice={"request_id": request_id})
-        for record in records:
-            return record  # type: ignore[return-value]  # parse_response yields no messages
-        return None
+        return next(iter(records), None)  # type: ignore[return-value]  # parse_response yields no messages
 
     @override
     def parse_response(
