@@ -54,6 +54,7 @@ class Sandbox:
 
     faults: endpoint or request id to the name of a fault, see `FAULTS`: a number is an answer with that status. With
         ":N" after the name only the first N requests meet it, counted for each request id.
+    chaos: given a path and how often it was asked for, the name of a fault, or None for a good answer.
     delay: seconds before each answer. asked: what was asked for, in order.
     size_counts: whether an answer's `size` is the number of rows in it or in the whole list.
     """
@@ -66,7 +67,9 @@ class Sandbox:
     paging: Paging = "from 0"
     size_counts: Literal["page", "list"] = "page"
     faults: dict[str, str] = field(default_factory=dict)
+    chaos: Callable[[str, int], str | None] | None = None
     retry_after: str | None = None
+    location: str = "/messaging/v1/sms"
     statuses: dict[str, Row] = field(default_factory=lambda: dict(sandbox_data.STATUSES))
     contacts: list[Row] = field(default_factory=lambda: sandbox_data.contacts(3))
     phone_numbers: list[Row] = field(default_factory=lambda: sandbox_data.phone_numbers(3210))
@@ -150,10 +153,12 @@ class Sandbox:
             self._at_once -= 1
 
     async def _faulty(self, request: web.Request, *names: str) -> web.StreamResponse | None:
+        self._counts[request.path] += 1
+        if self.chaos and (fault := self.chaos(request.path, self._counts[request.path])):
+            return await self._fault(fault, request)
         for name in names:
             if name in self.faults:
                 fault, _, times = self.faults[name].partition(":")
-                self._counts[request.path] += 1
                 if not times or self._counts[request.path] <= int(times):
                     return await self._fault(fault, request)
         return None
@@ -164,6 +169,8 @@ class Sandbox:
         response = error(int(name), byon=request.path.startswith("/byon"))
         if self.retry_after is not None:
             response.headers["Retry-After"] = self.retry_after
+        if 300 <= response.status < 400:
+            response.headers["Location"] = self.location
         return response
 
     async def _status(self, request: web.Request) -> web.StreamResponse:
@@ -211,14 +218,13 @@ def gateway(code: int, message: str) -> web.Response:
 
 def error(code: int, byon: bool) -> web.Response:
     """An error of a service: a problem document (RFC 7807) of the SMS service, or the BYON services' own form."""
-    headers = {"Location": "/messaging/v1/sms"} if 300 <= code < 400 else {}
     if code == 429:
         return gateway(429, "API rate limit exceeded")
     if byon:
         names = {404: ("ContactNotFound", "Contact not found")}
         kind, message = names.get(code, ("InternalError", "Something went wrong"))
         return web.json_response(
-            {"code": kind, "message": message, "timestamp": 1521202708881}, status=code, headers=headers
+            {"code": kind, "message": message, "timestamp": 1521202708881}, status=code
         )
     titles = {
         404: ("Not Found", "The message request was not found"),
@@ -228,7 +234,6 @@ def error(code: int, byon: bool) -> web.Response:
     return web.json_response(
         {"type": "https://docs.tyntec.com/problems", "title": title, "status": code, "detail": detail},
         status=code,
-        headers=headers,
         content_type="application/problem+json",
     )
 
@@ -260,6 +265,10 @@ def raw(sent: bytes, reset: bool = True) -> Fault:
     return fault
 
 
+async def _echo(request: web.Request) -> web.StreamResponse:
+    return gateway(403, f"The key {request.headers['apikey']} is not welcome")
+
+
 async def _hang(_request: web.Request) -> web.StreamResponse:
     await asyncio.sleep(3600)
     return web.Response()
@@ -286,6 +295,7 @@ FAULTS: dict[str, Fault] = {
     "reset-after-headers": raw(_JSON_HEAD + b"Content-Length: 500\r\n\r\n"),
     "cut": raw(_JSON_HEAD + b'Content-Length: 500\r\n\r\n{"requestId": "x', reset=False),
     "cut-chunk": raw(_JSON_HEAD + b'Transfer-Encoding: chunked\r\n\r\nff\r\n{"requestId": "x', reset=False),
+    "echo": _echo,
     "hang": _hang,
     "trickle": _trickle,
     "html": answering(b"<html><body>Maintenance</body></html>", "text/html"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
-from pydantic import TypeAdapter, ValidationError
+from airbyte_cdk.utils.datetime_helpers import ab_datetime_try_parse
 from typing_extensions import override
 
 Convert = Callable[[Any], Any]
@@ -21,9 +21,10 @@ _SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _DIGITS = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _EPOCH_MILLISECONDS = re.compile(r"\d{13}", re.ASCII)
-_NUMERIC = re.compile(r"[+-]?[\d.]+([eE][+-]?\d+)?", re.ASCII)
+_ISO_8601 = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII | re.IGNORECASE
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_DATE_TIME = TypeAdapter(datetime)
 
 
 def decode(response: requests.Response) -> Any:
@@ -159,13 +160,9 @@ def to_date_time(value: Any) -> Any:
 
 
 def _from_iso_8601(text: str) -> str:
-    if _NUMERIC.fullmatch(text):  # pydantic would take it for seconds since the epoch
-        return text
-    try:
-        moment = _DATE_TIME.validate_python(text)
-    except ValidationError:
-        return text
-    return _rfc_3339(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
+    # The CDK's parser takes a weekday or "5-6-07 10:00" for a date-time as well.
+    moment = ab_datetime_try_parse(text) if _ISO_8601.fullmatch(text) else None
+    return _rfc_3339(moment) if moment else text
 
 
 def _rfc_3339(moment: datetime) -> str:

@@ -1,0 +1,131 @@
+"""Many request ids, read by many workers."""
+
+import itertools
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from integration_tests import sandbox_data
+from integration_tests.conftest import StartSandbox
+from integration_tests.connector import Run, config, run
+from integration_tests.sandbox import Paging, Sandbox
+
+SEED = 20180601
+
+
+def many(count: int) -> list[str]:
+    return [f"{number:08d}-4671-8feb-9bc76b0df188" for number in range(count)]
+
+
+def with_statuses(start_sandbox: StartSandbox, ids: list[str], **options: object) -> Sandbox:
+    return start_sandbox(statuses={name: sandbox_data.status(name) for name in ids}, **options)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 10, 40])
+def test_as_many_requests_as_workers_are_under_way_at_once(start_sandbox: StartSandbox, workers: int) -> None:
+    ids = many(5 * workers)
+    sandbox = with_statuses(start_sandbox, ids, delay=0.1)
+    result = run(sandbox.url, "read", config(*ids, num_workers=workers), streams=["message_status"], time_scale=1)
+    assert sorted(row["requestId"] for row in result.records("message_status")) == ids
+    assert sandbox.most_at_once == workers
+    assert "pool is full" not in result.log()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_more_ids_than_the_queue_of_the_cdk_holds_do_not_block(start_sandbox: StartSandbox, workers: int) -> None:
+    ids = many(10_500)
+    sandbox = start_sandbox(faults={"message_status": "rejected"})
+    result = run(sandbox.url, "read", config(*ids, num_workers=workers), streams=["message_status"])
+    assert result.ended("message_status") == "INCOMPLETE"
+    assert "of 10500 SMS request ids could not be read" in result.error("message_status")
+
+
+def test_the_log_shows_how_far_a_long_read_is(start_sandbox: StartSandbox) -> None:
+    ids = many(2300)
+    result = run(
+        with_statuses(start_sandbox, ids).url, "read", config(*ids, num_workers=20), streams=["message_status"]
+    )
+    assert "1000 of 2300 SMS request ids are read." in result.log("INFO")
+    assert "2000 of 2300 SMS request ids are read." in result.log("INFO")
+
+
+def test_workers_do_not_retry_in_step(start_sandbox: StartSandbox) -> None:
+    ids = many(20)
+    sandbox = with_statuses(start_sandbox, ids, faults={"message_status": "429:1"}, retry_after="1")
+    result = run(sandbox.url, "read", config(*ids, num_workers=20), streams=["message_status"], time_scale=1)
+    assert result.exit_code == 0
+    retries = sorted(asked.at for asked in sandbox.asked)[20:]
+    assert retries[-1] - retries[0] > 0.2
+    first = {asked.path: asked.at for asked in reversed(sandbox.asked)}
+    last = {asked.path: asked.at for asked in sandbox.asked}
+    assert all(last[path] - first[path] >= 1 for path in first)
+
+
+def test_among_5000_ids_all_that_exist_arrive_once_and_the_others_are_named(start_sandbox: StartSandbox) -> None:
+    ids = many(5000)
+    forgotten = set(ids[7::50])
+    faults = ["500", "503", "429", "reset-before", "reset-in-headers", "cut", "html", "empty"]
+
+    def chaos(path: str, attempt: int) -> str | None:
+        chance = random.Random(f"{SEED} {path} {attempt}")
+        return chance.choice(faults) if chance.random() < 0.15 else None
+
+    sandbox = with_statuses(start_sandbox, [name for name in ids if name not in forgotten], chaos=chaos)
+    result = run(sandbox.url, "read", config(*ids, num_workers=20), streams=["message_status"])
+    assert result.exit_code == 0
+    assert sorted(row["requestId"] for row in result.records("message_status")) == sorted(set(ids) - forgotten)
+    log = result.log("WARN")
+    assert all(f"id {name} is skipped" in log for name in forgotten)
+    assert log.count("is skipped") == len(forgotten)
+
+
+PAGINGS: list[Paging] = ["from 0", "from 1", "last page again"]
+
+
+@pytest.mark.parametrize("size_counts", ["page", "list"])
+@pytest.mark.parametrize("count", [3000, 7500])
+@pytest.mark.parametrize("paging", PAGINGS)
+def test_a_long_list_of_numbers_is_read_whole_and_once(
+    start_sandbox: StartSandbox, paging: Paging, count: int, size_counts: str
+) -> None:
+    numbers = sandbox_data.phone_numbers(count, per_request=7)
+    sandbox = start_sandbox(paging=paging, size_counts=size_counts, phone_numbers=numbers)
+    result = run(sandbox.url, "read", streams=["phone_numbers"])
+    assert result.exit_code == 0
+    assert result.records("phone_numbers") == numbers
+    assert all(asked.query["size"] == "3000" for asked in sandbox.asked)
+
+
+def test_a_list_that_cannot_be_paged_is_read_once_with_a_warning(start_sandbox: StartSandbox) -> None:
+    numbers = sandbox_data.phone_numbers(7500)
+    sandbox = start_sandbox(paging="ignored", size_counts="list", phone_numbers=numbers)
+    result = run(sandbox.url, "read", streams=["phone_numbers"])
+    assert result.records("phone_numbers") == numbers[:3000]
+    assert "only the first 3000 of 7500 phone numbers" in result.log("WARN")
+    assert sandbox.requests() == 3
+
+
+def test_a_list_of_7500_numbers_survives_an_api_that_fails_at_random(start_sandbox: StartSandbox) -> None:
+    numbers = sandbox_data.phone_numbers(7500, per_request=7)
+    faults = itertools.cycle(["500", None, "cut", None, "429", "reset-in-headers", None])
+    sandbox = start_sandbox(phone_numbers=numbers, chaos=lambda _path, _attempt: next(faults))
+    result = run(sandbox.url, "read", streams=["phone_numbers"])
+    assert result.records("phone_numbers") == numbers
+
+
+def test_two_reads_at_the_same_time_do_not_disturb_each_other(start_sandbox: StartSandbox) -> None:
+    ids = many(400)
+    sandboxes = [with_statuses(start_sandbox, ids[:200]), with_statuses(start_sandbox, ids[200:])]
+
+    def read(number: int) -> Run:
+        mine = ids[200 * number : 200 * number + 200]
+        return run(sandboxes[number].url, "read", config(*mine))
+
+    with ThreadPoolExecutor(2) as pool:
+        for number, result in enumerate(pool.map(read, range(2))):
+            assert result.exit_code == 0
+            assert len(result.records("phone_numbers")) == 3210
+            assert sorted(row["requestId"] for row in result.records("message_status")) == ids[
+                200 * number : 200 * number + 200
+            ]
