@@ -47,9 +47,7 @@ class Run:
     def errors(self, stream: str | None) -> list[Message]:
         """The errors of a stream; with None those of no stream, the summary at the end of a sync."""
         return [
-            error
-            for error in self._traces("ERROR")
-            if (error.get("stream_descriptor") or {}).get("name") == stream
+            error for error in self._traces("ERROR") if (error.get("stream_descriptor") or {}).get("name") == stream
         ]
 
     def error(self, stream: str | None) -> str:

@@ -223,9 +223,7 @@ def error(code: int, byon: bool) -> web.Response:
     if byon:
         names = {404: ("ContactNotFound", "Contact not found")}
         kind, message = names.get(code, ("InternalError", "Something went wrong"))
-        return web.json_response(
-            {"code": kind, "message": message, "timestamp": 1521202708881}, status=code
-        )
+        return web.json_response({"code": kind, "message": message, "timestamp": 1521202708881}, status=code)
     titles = {
         404: ("Not Found", "The message request was not found"),
         400: ("Bad Request", "The request id is malformed"),

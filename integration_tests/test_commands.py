@@ -113,7 +113,7 @@ def test_without_byon_statuses_arrive_and_the_lists_say_why_they_fail(start_sand
         ({"message_request_id": "\t"}, "'SMS Message Request ID' (message_request_id) is empty"),
         ({"message_request_id": "a b"}, '"a b"'),
         ({"message_request_id": ".."}, '".."'),
-        ({"additional_message_request_ids": ["good", "a\u0000b"]}, "entry 2, holds \"a\\u0000b\""),
+        ({"additional_message_request_ids": ["good", "a\u0000b"]}, 'entry 2, holds "a\\u0000b"'),
         ({"additional_message_request_ids": [""]}, "(additional_message_request_ids), entry 1, is empty"),
         ({"additional_message_request_ids": "abc"}, "must be a list of texts"),
         ({"num_workers": 41}, "must be a whole number from 1 to 40"),

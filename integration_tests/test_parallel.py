@@ -126,6 +126,7 @@ def test_two_reads_at_the_same_time_do_not_disturb_each_other(start_sandbox: Sta
         for number, result in enumerate(pool.map(read, range(2))):
             assert result.exit_code == 0
             assert len(result.records("phone_numbers")) == 3210
-            assert sorted(row["requestId"] for row in result.records("message_status")) == ids[
-                200 * number : 200 * number + 200
-            ]
+            assert (
+                sorted(row["requestId"] for row in result.records("message_status"))
+                == ids[200 * number : 200 * number + 200]
+            )

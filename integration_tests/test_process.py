@@ -138,11 +138,30 @@ def test_a_key_that_the_api_echoes_is_masked(start_sandbox: StartSandbox, comman
     assert "The key **** is not welcome" in result.output
 
 
-def test_neither_home_nor_a_writable_working_directory_is_needed(sandbox: Sandbox, tmp_path: Path) -> None:
+READ_ONLY = """
+import errno, os, sys
+
+def refuse(event, arguments):
+    writes = event == "open" and arguments[0] != os.devnull and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    if writes or event in ("os.mkdir", "os.rename", "os.remove", "tempfile.mkdtemp", "tempfile.mkstemp"):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+sys.addaudithook(refuse)
+"""
+
+
+def test_neither_a_writable_file_system_nor_home_is_needed(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(READ_ONLY)
     with tempfile.TemporaryDirectory() as folder:
-        command = command_line(folder, "read", config(), ["message_status"])
-        variables = {k: v for k, v in environment(sandbox.url).items() if k not in {"HOME", "USER", "LOGNAME"}}
-        process = subprocess.run(command, env=variables, cwd="/proc", capture_output=True, text=True, check=False)
+        command = command_line(folder, "read", config(), [])
+        variables = environment(sandbox.url, PYTHONPATH=str(tmp_path))
+        for name in ("HOME", "USER", "LOGNAME", "TMPDIR"):
+            variables.pop(name, None)
+        process = subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=False)
+        probe = subprocess.run(
+            [command[0], "-c", "open('x', 'w')"], env=variables, cwd=folder, capture_output=True, text=True, check=False
+        )
+    assert "Read-only file system" in probe.stderr
     assert process.returncode == 0
     assert not process.stderr
-    assert not list(tmp_path.iterdir())
+    assert process.stdout.count('"type":"RECORD"') == 3216

@@ -7,9 +7,11 @@ import sys
 import threading
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
-from types import FrameType
+from contextlib import nullcontext
+from types import FrameType, SimpleNamespace
 from typing import Any
 
+from airbyte_cdk import entrypoint as cdk_entrypoint
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
@@ -39,6 +41,9 @@ logger = logging.getLogger("airbyte")
 
 def run() -> None:
     """Run the command line, and leave with exit code 1 if a sync or command failed."""
+    # The CDK makes a folder for cached answers and a copy of the configuration, key included. This connector keeps
+    # neither, and has to run where nothing can be written.
+    cdk_entrypoint.tempfile = SimpleNamespace(TemporaryDirectory=_no_folder)  # type: ignore[assignment]
     entrypoint = Entrypoint(SourceTyntecSms())
     for handler in logging.getLogger().handlers:
         handler.addFilter(_in_plain_words)
@@ -79,6 +84,10 @@ class Entrypoint(AirbyteEntrypoint):
     @override
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
         Settings.parse(split_config(config)[0])
+
+
+def _no_folder(**_: Any) -> nullcontext[str]:
+    return nullcontext("")
 
 
 def _in_plain_words(record: logging.LogRecord) -> bool:
