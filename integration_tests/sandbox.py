@@ -55,6 +55,7 @@ class Sandbox:
     faults: endpoint or request id to the name of a fault, see `FAULTS`: a number is an answer with that status. With
         ":N" after the name only the first N requests meet it, counted for each request id.
     chaos: given a path and how often it was asked for, the name of a fault, or None for a good answer.
+    trickle: seconds between two bytes of the fault of that name.
     delay: seconds before each answer. asked: what was asked for, in order.
     size_counts: whether an answer's `size` is the number of rows in it or in the whole list.
     """
@@ -64,6 +65,7 @@ class Sandbox:
     byon: bool = True
     in_array: bool = False
     delay: float = 0
+    trickle: float = 0.02
     paging: Paging = "from 0"
     size_counts: Literal["page", "list"] = "page"
     faults: dict[str, str] = field(default_factory=dict)
@@ -164,6 +166,8 @@ class Sandbox:
         return None
 
     async def _fault(self, name: str, request: web.Request) -> web.StreamResponse:
+        if name == "trickle":
+            return await self._trickle(request)
         if not name.isdigit():
             return await FAULTS[name](request)
         response = error(int(name), byon=request.path.startswith("/byon"))
@@ -172,6 +176,15 @@ class Sandbox:
         if 300 <= response.status < 400:
             response.headers["Location"] = self.location
         return response
+
+    async def _trickle(self, request: web.Request) -> web.StreamResponse:
+        answer = _JSON_HEAD + b'Content-Length: 9000\r\n\r\n{"requestId": "' + b"x" * 9000
+        for byte in answer:
+            if request.transport is None or request.transport.is_closing():
+                break
+            request.transport.write(bytes([byte]))
+            await asyncio.sleep(self.trickle)
+        return web.Response()
 
     async def _status(self, request: web.Request) -> web.StreamResponse:
         request_id = request.match_info["request_id"]
@@ -272,19 +285,6 @@ async def _hang(_request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
-async def _trickle(request: web.Request) -> web.StreamResponse:
-    transport = request.transport
-    for byte in b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3600\r\n\r\n{"requestId": "':
-        if transport is None or transport.is_closing():
-            break
-        transport.write(bytes([byte]))
-        await asyncio.sleep(0.01 if byte != ord('"') else 1)
-    while transport is not None and not transport.is_closing():
-        transport.write(b"x")
-        await asyncio.sleep(1)
-    return web.Response()
-
-
 _JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 FAULTS: dict[str, Fault] = {
@@ -295,7 +295,6 @@ FAULTS: dict[str, Fault] = {
     "cut-chunk": raw(_JSON_HEAD + b'Transfer-Encoding: chunked\r\n\r\nff\r\n{"requestId": "x', reset=False),
     "echo": _echo,
     "hang": _hang,
-    "trickle": _trickle,
     "html": answering(b"<html><body>Maintenance</body></html>", "text/html"),
     "empty": answering(b""),
     "null": answering(b"null"),
@@ -337,7 +336,7 @@ def main() -> None:
         action="append",
         default=[],
         metavar="WHERE=FAULT[:TIMES]",
-        help=f"a stream or a request id, and an HTTP status or one of: {', '.join(FAULTS)}",
+        help=f"a stream or a request id, and an HTTP status or one of: {', '.join([*FAULTS, 'trickle'])}",
     )
     arguments = parser.parse_args()
     faults = dict(fault.split("=", 1) for fault in arguments.fault)
