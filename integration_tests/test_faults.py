@@ -106,7 +106,7 @@ def test_the_readme_shows_what_becomes_of_each_fault() -> None:
 
 
 def test_the_readme_states_the_budgets() -> None:
-    readme = (ROOT / "README.md").read_text()
+    readme = " ".join((ROOT / "README.md").read_text().split())
     for sentence in (
         f"at most {READ.attempts} times",
         f"at most {READ.longest / 60:.0f} minutes",
