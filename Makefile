@@ -4,8 +4,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 VENV := .venv/$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOWEST := $(VENV)-lowest
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test soak lowest bench lint format clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -14,7 +15,16 @@ demo: $(READY)  ## set up what is needed and read the four streams from the sand
 	@$(BIN)/python -m integration_tests.demo
 
 test: $(READY)  ## unit tests, and integration tests over real sockets
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
+
+soak: $(READY)  ## faults with the waits of production; takes about ten minutes
+	$(BIN)/python -m pytest -n auto -m soak
+
+lowest: $(LOWEST)/.ready  ## the tests with the lowest versions that setup.py allows
+	$(LOWEST)/bin/python -m pytest -n auto
+
+bench: $(READY)  ## speed and memory, measured against bare requests and low-code; a quarter of an hour
+	@$(BIN)/python -m benchmarks
 
 lint: $(READY)  ## ruff, ruff format, mypy strict
 	$(BIN)/ruff check .
@@ -27,6 +37,12 @@ format: $(READY)  ## let ruff mend what it can
 
 clean:  ## remove what was set up
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+
+$(LOWEST)/.ready: setup.py
+	@$(PYTHON) -m venv --clear $(LOWEST)
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install --quiet --resolution lowest-direct --editable '.[tests]'
+	@touch $@
 
 $(READY): setup.py
 	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python …"; exit 1; }

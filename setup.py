@@ -19,11 +19,12 @@ setup(
     ],
     extras_require={
         "tests": [
-            "aiohttp>=3.10",  # the sandbox API
+            "aiohttp>=3.10",  # the sandbox API, and the server of the benchmarks
             "hypothesis>=6.100",
             "mypy>=1.15",
             "pytest>=8",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             "requests-mock>=1.12",
             "ruff>=0.11",
         ],

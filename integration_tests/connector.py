@@ -141,6 +141,7 @@ def run(  # noqa: PLR0913
     streams: Sequence[str] = (),
     time_scale: float = TIME_SCALE,
     variables: Mapping[str, str] | None = None,
+    timeout: float = 110,
 ) -> Run:
     """Run `command` against the API at `url`.
 
@@ -155,7 +156,7 @@ def run(  # noqa: PLR0913
             capture_output=True,
             text=True,
             check=False,
-            timeout=110,
+            timeout=timeout,
         )
         seconds = time.monotonic() - started
     output = process.stdout + process.stderr

@@ -4,6 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from airbyte_cdk.utils import airbyte_secrets_utils
+from hypothesis import settings
+
+# A busy machine makes single examples slow. That is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""What the connector's speed and memory are measured against."""
