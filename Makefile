@@ -4,9 +4,14 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 VENV := .venv/$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# PyAirbyte does not run on Python 3.13.
+E2E_PYTHON ?= $(shell for python in python3.12 python3.11 python3.10 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
+E2E_VENV := .venv/e2e-$(if $(E2E_PYTHON),$(shell $(E2E_PYTHON) -c 'import platform; print(platform.python_version())'))
+E2E_READY := $(E2E_VENV)/.ready
 LOWEST := $(VENV)-lowest
 
-.PHONY: help demo test soak lowest bench lint format clean
+.PHONY: help demo test soak lowest e2e bench lint format clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -23,6 +28,9 @@ soak: $(READY)  ## faults with the waits of production; takes about ten minutes
 lowest: $(LOWEST)/.ready  ## the tests with the lowest versions that setup.py allows
 	$(LOWEST)/bin/python -m pytest -n auto
 
+e2e: $(E2E_READY)  ## PyAirbyte runs the connector and loads a DuckDB file
+	$(E2E_VENV)/bin/python -m pytest e2e_tests
+
 bench: $(READY)  ## speed and memory, measured against bare requests and low-code; a quarter of an hour
 	@$(BIN)/python -m benchmarks
 
@@ -37,6 +45,13 @@ format: $(READY)  ## let ruff mend what it can
 
 clean:  ## remove what was set up
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+
+$(E2E_READY): setup.py
+	@test -n "$(E2E_PYTHON)" || { echo "Python 3.10, 3.11 or 3.12 is needed: make e2e E2E_PYTHON=/path/to/python"; exit 1; }
+	@echo "Setting up $(E2E_VENV); this takes a minute or two."
+	@$(E2E_PYTHON) -m venv --clear $(E2E_VENV)
+	@$(E2E_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[e2e]'
+	@touch $@
 
 $(LOWEST)/.ready: setup.py
 	@$(PYTHON) -m venv --clear $(LOWEST)

@@ -28,5 +28,11 @@ setup(
             "requests-mock>=1.12",
             "ruff>=0.11",
         ],
+        "e2e": [
+            "airbyte>=0.71,<1; python_version < '3.13'",  # PyAirbyte, which brings DuckDB
+            "aiohttp>=3.10",
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+        ],
     },
 )

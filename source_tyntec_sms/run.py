@@ -7,10 +7,11 @@ import signal
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from types import FrameType, SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from airbyte_cdk import entrypoint as cdk_entrypoint
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -57,11 +58,12 @@ def run() -> None:
             for message in entrypoint.run(arguments):
                 print(f"{message}\n", end="")
             PRINT_BUFFER.flush()
+            _let_signals_kill()  # all is said, and a process that is shutting down can start no thread
         except BrokenPipeError:  # nobody reads what is printed
             os._exit(1)
         except Exception as error:
             logger.debug("The command failed.", exc_info=error)
-            _leave(1, in_plain_words(error).as_sanitized_airbyte_message())
+            _leave(partial(os._exit, 1), in_plain_words(error).as_sanitized_airbyte_message())
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -101,19 +103,28 @@ def _in_plain_words(record: logging.LogRecord) -> bool:
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
-    code = 128 + signum
+    _let_signals_kill()
     words = f"Stopped by {signal.Signals(signum).name}, before all was read."
     message = AirbyteMessage(type=Type.LOG, log=AirbyteLogMessage(level=Level.WARN, message=words))
+    die = partial(_die_of, signum)
     # From threads of their own: this one may be in the middle of writing, or the reader of the output may be gone.
-    for thread in (
-        threading.Thread(target=_leave, args=(code, message)),
-        threading.Timer(SECONDS_TO_STOP, os._exit, (code,)),
-    ):
+    for thread in (threading.Thread(target=_leave, args=(die, message)), threading.Timer(SECONDS_TO_STOP, die)):
         thread.daemon = True
         thread.start()
 
 
-def _leave(code: int, last_words: AirbyteMessage) -> None:
+def _let_signals_kill() -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_DFL)
+
+
+def _die_of(signum: int) -> NoReturn:
+    """End as a process does that the signal kills: PyAirbyte ends a check by SIGTERM, and takes 143 for a failure."""
+    os.kill(os.getpid(), signum)
+    os._exit(128 + signum)  # the first process of a container survives its own signal
+
+
+def _leave(end: Callable[[], NoReturn], last_words: AirbyteMessage) -> NoReturn:
     """End the process at once: workers may be waiting for a retry, which nothing can interrupt.
 
     Whoever holds the lock is writing; leaving after that keeps half lines off the output.
@@ -121,4 +132,4 @@ def _leave(code: int, last_words: AirbyteMessage) -> None:
     with PRINT_BUFFER.lock:
         PRINT_BUFFER.write(f"{AirbyteEntrypoint.airbyte_message_to_string(last_words)}\n")
         PRINT_BUFFER.flush()
-        os._exit(code)
+        end()
