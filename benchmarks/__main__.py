@@ -130,7 +130,7 @@ def statuses(report: Report, folder: Path, quick: bool) -> None:
             read()  # what is compiled or cached on first use must not count
         burst = Job(server, "message_status", 5 * size, 10, folder)
         without_delay = burst.size / min(burst.bare().seconds for _ in range(3))
-    for workers, rounds, floor, rival in ((1, 2, None, None), (10, 5, 1.2, 1.02), (40, 5, None, None)):
+    for workers, rounds, floor, rival in ((1, 1, None, None), (10, 5, 1.2, 1.02), (40, 5, None, None)):
         with Server(delay=DELAY) as server:
             job = Job(server, "message_status", size, workers, folder)
             contenders = {"connector": job.connector, "bare pool": job.bare, "low-code": job.low_code}
