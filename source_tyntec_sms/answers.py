@@ -47,7 +47,8 @@ class Answers(ErrorHandler):
     for success and maps exceptions by their exact class.
 
     may_be_empty: whether 204 means that there are no rows.
-    hopeless: set as soon as an answer shows that no further request of the stream can succeed.
+    hopeless: set as soon as no further request of the stream can be expected to succeed. Requests that are under way
+        then are not repeated any more.
     """
 
     may_be_empty = True
@@ -74,10 +75,10 @@ class Answers(ErrorHandler):
         if isinstance(response_or_exception, requests.Response):
             return self._interpret(response_or_exception)
         if response_or_exception and isinstance(next(iter(response_or_exception.args), None), ReadTimeoutError):
-            return _retry(_FAULTS[exceptions.Timeout])  # requests says ConnectionError, if it happens in the body
+            return self._retry(_FAULTS[exceptions.Timeout])  # requests says ConnectionError, if it happens in the body
         for kind, words in _FAULTS.items():
             if isinstance(response_or_exception, kind):
-                return _retry(words)
+                return self._retry(words)
         return _fail(
             FailureType.system_error,
             f"The request could not be sent ({type(response_or_exception).__name__}).",
@@ -116,7 +117,7 @@ class Answers(ErrorHandler):
         try:
             decode(response)
         except ValueError:
-            return _retry(f"tyntec answered {response.status_code}, but not with JSON.")
+            return self._retry(f"tyntec answered {response.status_code}, but not with JSON.")
         return ErrorResolution(ResponseAction.SUCCESS)
 
     def _try_again(self, response: requests.Response) -> ErrorResolution:
@@ -132,12 +133,14 @@ class Answers(ErrorHandler):
                 "Try again after that time.",
             )
         if limited:
-            return ErrorResolution(
-                ResponseAction.RATE_LIMITED,
-                FailureType.transient_error,
+            return self._retry(
                 f"{words}: {answer}. If this happens often, lower the setting 'Number of Concurrent Workers'.",
+                ResponseAction.RATE_LIMITED,
             )
-        return _retry(f"{words}: {answer}.")
+        return self._retry(f"{words}: {answer}.")
+
+    def _retry(self, words: str, action: ResponseAction = ResponseAction.RETRY) -> ErrorResolution:
+        return ErrorResolution(ResponseAction.FAIL if self.hopeless else action, FailureType.transient_error, words)
 
     def not_offered(self, answer: str) -> str:
         """The words for a path that tyntec's gateway does not know."""
@@ -172,10 +175,6 @@ class StatusAnswers(Answers):
     def not_found(self, answer: str) -> ErrorResolution:
         """A request id that tyntec does not know, or no longer: no record, and no failure of the others."""
         return ErrorResolution(ResponseAction.IGNORE)
-
-
-def _retry(words: str) -> ErrorResolution:
-    return ErrorResolution(ResponseAction.RETRY, FailureType.transient_error, words)
 
 
 def _fail(failure_type: FailureType, words: str) -> ErrorResolution:

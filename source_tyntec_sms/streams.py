@@ -143,6 +143,7 @@ class MessageStatus(TyntecStream):
                 status = self.status(request_id)
             except AirbyteTracedException as failure:
                 error = self._tally.failed(request_id, failure, self._answers.hopeless)
+                self._answers.hopeless |= self._tally.stopped
             else:
                 if status is not None:
                     yield status
