@@ -11,7 +11,7 @@ E2E_VENV := .venv/e2e-$(if $(E2E_PYTHON),$(shell $(E2E_PYTHON) -c 'import platfo
 E2E_READY := $(E2E_VENV)/.ready
 LOWEST := $(VENV)-lowest
 
-.PHONY: help demo test soak lowest e2e bench lint format clean
+.PHONY: help demo test soak lowest e2e bench constraints lint format clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -33,6 +33,10 @@ e2e: $(E2E_READY)  ## PyAirbyte runs the connector and loads a DuckDB file
 
 bench: $(READY)  ## speed and memory, measured against bare requests and low-code; a quarter of an hour
 	@$(BIN)/python -m benchmarks
+
+constraints: $(LOWEST)/.ready  ## pin every package of the image, in the newest versions for its Python 3.13
+	$(LOWEST)/bin/uv pip compile --quiet --upgrade --python-version 3.13 --python-platform linux \
+		--no-header --no-annotate --output-file constraints.txt setup.py
 
 lint: $(READY)  ## ruff, ruff format, mypy strict
 	$(BIN)/ruff check .

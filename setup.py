@@ -30,6 +30,7 @@ setup(
         ],
         "e2e": [
             "airbyte>=0.71,<1; python_version < '3.13'",  # PyAirbyte, which brings DuckDB
+            "airbyte-connector-models>=0.1.12; python_version < '3.13'",  # the registry's JSON schema
             "aiohttp>=3.10",
             "pytest>=8",
             "pytest-timeout>=2.3",

@@ -1,0 +1,44 @@
+"""What is said twice, in the registry entry, the Dockerfile, setup.py and the spec, is the same."""
+
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from source_tyntec_sms.settings import API_URL, DOCUMENTATION_URL
+
+ROOT = Path(__file__).parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+METADATA: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text())["data"]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    package = version("airbyte-source-tyntec-sms")
+    assert METADATA["dockerImageTag"] == package
+    assert re.findall(r'io\.airbyte\.version="(.*)"', DOCKERFILE) == [package]
+    assert f"| {package} |" in (ROOT / "docs/integrations/sources/tyntec-sms.md").read_text()
+
+
+def test_the_name_and_the_base_of_the_image_are_those_of_the_dockerfile() -> None:
+    assert re.findall(r'io\.airbyte\.name="(.*)"', DOCKERFILE) == [METADATA["dockerRepository"]]
+    assert re.findall(r"ARG BASE_IMAGE=(.*)", DOCKERFILE) == [METADATA["connectorBuildOptions"]["baseImage"]]
+
+
+def test_the_documentation_is_that_of_the_spec() -> None:
+    assert METADATA["documentationUrl"] == DOCUMENTATION_URL
+
+
+def test_the_only_host_is_that_of_the_api() -> None:
+    assert [f"https://{host}" for host in METADATA["allowedHosts"]["hosts"]] == [API_URL]
+
+
+def test_the_icon_is_there() -> None:
+    assert (ROOT / METADATA["icon"]).read_text().startswith("<svg")
+
+
+def test_the_image_pins_every_package_and_nothing_but_versions() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert len(lines) > 50
+    assert all(re.fullmatch(r"[\w.-]+==[\w.!+]+( ; .*)?", line) for line in lines)
