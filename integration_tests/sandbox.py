@@ -27,7 +27,7 @@ from integration_tests import sandbox_data
 from integration_tests.sandbox_data import Row
 
 Endpoint = Literal["message_status", "contacts", "phone_numbers", "phone_registrations"]
-Paging = Literal["from 0", "from 1", "ignored", "last page again"]
+Paging = Literal["from 0", "from 1", "ignored", "last page again", "overlapping"]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LISTS = {
@@ -203,7 +203,8 @@ class Sandbox:
     async def _phone_numbers(self, request: web.Request) -> web.StreamResponse:
         size = min(int(request.query.get("size", "100")), 3000)
         rows = self.phone_numbers
-        pages = [rows[start : start + size] for start in range(0, len(rows), size)]
+        step = size - 5 if self.paging == "overlapping" else size
+        pages = [rows[start : start + size] for start in range(0, len(rows), step)]
         first = 1 if self.paging == "from 1" else 0
         page = int(request.query.get("page", first)) - first
         if self.paging == "ignored":

@@ -118,7 +118,9 @@ def test_the_words_for_a_list_without_byon_say_what_to_do(start_sandbox: StartSa
     assert "BYON service" in result.error("phone_numbers")
 
 
-@pytest.mark.parametrize("fault", ["500:2", "503:2", "429:2", "html:2", "reset-before:2", "cut:2", "empty:2"])
+@pytest.mark.parametrize(
+    "fault", ["500:2", "502:2", "503:2", "504:2", "408:2", "429:2", "html:2", "reset-before:2", "cut:2", "empty:2"]
+)
 def test_a_fault_that_passes_costs_no_record(start_sandbox: StartSandbox, fault: str) -> None:
     sandbox = start_sandbox(faults=dict.fromkeys(STREAMS, fault))
     result = run(sandbox.url, "read")

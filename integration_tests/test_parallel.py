@@ -84,7 +84,7 @@ PAGINGS: list[Paging] = ["from 0", "from 1", "last page again"]
 
 
 @pytest.mark.parametrize("size_counts", ["page", "list"])
-@pytest.mark.parametrize("count", [3000, 7500])
+@pytest.mark.parametrize("count", [3000, 6000, 7500])
 @pytest.mark.parametrize("paging", PAGINGS)
 def test_a_long_list_of_numbers_is_read_whole_and_once(
     start_sandbox: StartSandbox, paging: Paging, count: int, size_counts: str
@@ -95,6 +95,12 @@ def test_a_long_list_of_numbers_is_read_whole_and_once(
     assert result.exit_code == 0
     assert result.records("phone_numbers") == numbers
     assert all(asked.query["size"] == "3000" for asked in sandbox.asked)
+
+
+def test_pages_that_overlap_add_only_what_is_new(start_sandbox: StartSandbox) -> None:
+    numbers = sandbox_data.phone_numbers(7500, per_request=1)
+    sandbox = start_sandbox(paging="overlapping", phone_numbers=numbers)
+    assert run(sandbox.url, "read", streams=["phone_numbers"]).records("phone_numbers") == numbers
 
 
 def test_a_list_that_cannot_be_paged_is_read_once_with_a_warning(start_sandbox: StartSandbox) -> None:

@@ -146,10 +146,10 @@ class SourceTyntecSms(AbstractSource):
         state: list[AirbyteStateMessage] | None,
         names: set[str],
     ) -> Iterable[AirbyteMessage]:
-        for stream in catalog.streams:
-            if stream.stream.name not in names:
-                yield from _unknown_stream(stream.stream.name)
-        known = ConfiguredAirbyteCatalog(streams=[stream for stream in catalog.streams if stream.stream.name in names])
+        selected = {stream.stream.name: stream for stream in catalog.streams}
+        for name in selected.keys() - names:
+            yield from _unknown_stream(name)
+        known = ConfiguredAirbyteCatalog(streams=[stream for name, stream in selected.items() if name in names])
         workers = Settings.parse(config).num_workers
         if workers == 1:
             # A single worker would block for ever on more than 10,000 partitions: it both makes and reads them.

@@ -43,7 +43,7 @@ class TyntecStream(HttpStream, ABC):
         self._answers = self.answers(self._budget)
         authenticator = ApiKeyAuthenticator(settings.api_key)
         super().__init__(authenticator=authenticator)
-        # HttpStream cannot be given a session: its own follows no host, and pools ten connections for http.
+        # HttpStream cannot be given a session: its own reaches any host, and pools ten connections for http.
         self._http_client = HttpClient(
             name=self.name,
             logger=self.logger,
@@ -186,6 +186,7 @@ class ListStream(TyntecStream, ABC):
 
     @override
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
+        self._answers.hopeless = False
         try:
             yield from super().read_records(*args, **kwargs)
         except AirbyteTracedException as error:

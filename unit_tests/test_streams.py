@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_tyntec_sms import SourceTyntecSms
+from source_tyntec_sms import SourceTyntecSms, tally
 from source_tyntec_sms.retries import CHECK, READ, Budget
 from unit_tests.test_settings import JSON
 
@@ -174,6 +175,37 @@ def test_a_row_of_ten_failures_ends_the_reading_and_a_success_breaks_the_row(
     assert len(api.request_history) == 20
     assert "18 of 40 SMS request ids could not be read" in str(error.value)
     assert "The remaining 20 were not tried" in str(error.value)
+
+
+def test_a_slow_read_shows_how_far_it_is_every_30_seconds(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = iter(range(0, 10_000, 16))
+    monkeypatch.setattr(tally, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    count = tally.Tally(6, logging.getLogger("test"))
+    with caplog.at_level(logging.INFO):
+        for _ in range(6):
+            count.known()
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 of 6 SMS request ids are read.",
+        "4 of 6 SMS request ids are read.",
+        "6 of 6 SMS request ids are read.",
+    ]
+
+
+def test_a_list_can_be_read_again_after_an_answer_that_ended_it_at_once(api: requests_mock.Mocker) -> None:
+    api.get(
+        f"{API}/byon/contacts/v1",
+        [
+            {"status_code": 429, "headers": {"Retry-After": "3600"}},
+            {"status_code": 500},
+            {"json": {"contacts": [{"n": 1}]}},
+        ],
+    )
+    stream = streams()["contacts"]
+    with pytest.raises(AirbyteTracedException, match="asked to wait 3600 seconds"):
+        read(stream)
+    assert read(stream) == [{"n": 1}]
 
 
 @pytest.mark.parametrize("budget", [READ, CHECK])
