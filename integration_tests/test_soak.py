@@ -7,7 +7,7 @@ from integration_tests.connector import config, run
 from source_tyntec_sms.retries import CHECK, READ
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
-SECONDS_TO_START = 12
+SECONDS_TO_START = 20  # ten of them start at once
 
 
 @pytest.mark.parametrize("fault", ["hang", "trickle", "500", "429", "reset-before"])
