@@ -4,12 +4,12 @@ import logging
 import os
 import random
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 import requests
 from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy
 from typing_extensions import override
-from urllib3.exceptions import InvalidHeader
-from urllib3.util import Retry
 
 from source_tyntec_sms.errors import config_error
 
@@ -92,11 +92,19 @@ CHECK = Budget(
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds that the header Retry-After asks to wait, as number or date; None for nothing, nonsense or the past."""
+    """Seconds that the header Retry-After asks to wait, as number or date; None for nothing, nonsense or the past.
+
+    urllib3's parser cannot serve: it takes more than six hours for six hours, and the user is told the number.
+    """
+    value = response.headers.get("Retry-After", "").strip()
     try:
-        return Retry().parse_retry_after(response.headers["Retry-After"]) or None
-    except (KeyError, InvalidHeader, ValueError, OverflowError):
+        if value.isascii() and value.isdigit():
+            seconds = float(value)
+        else:
+            seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
+    except (TypeError, ValueError, OverflowError):
         return None
+    return seconds if seconds > 0 else None
 
 
 class Backoff(BackoffStrategy):

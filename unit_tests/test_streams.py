@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 import requests_mock
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http import HttpStream
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from source_tyntec_sms import SourceTyntecSms, tally
-from source_tyntec_sms.retries import CHECK, READ, Budget
+from source_tyntec_sms.retries import CHECK, READ, Budget, retry_after
 from unit_tests.test_settings import JSON
 
 API = "https://api.tyntec.com"
@@ -206,6 +207,20 @@ def test_a_list_can_be_read_again_after_an_answer_that_ended_it_at_once(api: req
     with pytest.raises(AirbyteTracedException, match="asked to wait 3600 seconds"):
         read(stream)
     assert read(stream) == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("86400", 86400), (" 7 ", 7), ("0", None), ("-1", None), ("1.5", None), ("", None), ("soon", None),
+        ("1, 2", None), ("Wed, 21 Oct 2015 07:28:00 GMT", None), ("Wed, 21 Oct 2015 07:28:00 -0000", None),
+        ("Fri, 99 Foo 99999 99:99:99 GMT", None), ("9" * 400, float("inf")), ("٣", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read_as_it_is_or_not_at_all(header: str, seconds: float | None) -> None:
+    response = requests.Response()
+    response.headers["Retry-After"] = header
+    assert retry_after(response) == seconds
 
 
 @pytest.mark.parametrize("budget", [READ, CHECK])
