@@ -188,7 +188,7 @@ class Sandbox:
 
     async def _status(self, request: web.Request) -> web.StreamResponse:
         request_id = request.match_info["request_id"]
-        if answer := await self._faulty(request, request_id, "message_status"):
+        if (answer := await self._faulty(request, request_id, "message_status")) is not None:
             return answer
         if request_id not in self.statuses:
             return error(404, byon=False)
@@ -216,7 +216,7 @@ class Sandbox:
     async def _list(self, request: web.Request, endpoint: Endpoint, rows: list[Row]) -> web.StreamResponse:
         if not self.byon:
             return gateway(404, "no Route matched with those values")
-        if answer := await self._faulty(request, endpoint):
+        if (answer := await self._faulty(request, endpoint)) is not None:
             return answer
         if not rows and endpoint != "phone_numbers":
             return web.Response(status=204)

@@ -1,12 +1,14 @@
 """What is said twice, in the registry entry, the Dockerfile, setup.py and the spec, is the same."""
 
 import re
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
 import yaml
+from packaging.requirements import Requirement
 
+from source_tyntec_sms.retries import READ
 from source_tyntec_sms.settings import API_URL, DOCUMENTATION_URL
 
 ROOT = Path(__file__).parent.parent
@@ -34,11 +36,22 @@ def test_the_only_host_is_that_of_the_api() -> None:
     assert [f"https://{host}" for host in METADATA["allowedHosts"]["hosts"]] == [API_URL]
 
 
+def test_only_the_stream_that_every_account_has_is_preselected() -> None:
+    assert METADATA["suggestedStreams"]["streams"] == ["message_status"]
+
+
+def test_a_healthy_sync_is_never_silent_for_longer_than_the_platform_waits() -> None:
+    assert 2 * READ.longest < METADATA["maxSecondsBetweenMessages"]
+
+
 def test_the_icon_is_there() -> None:
     assert (ROOT / METADATA["icon"]).read_text().startswith("<svg")
 
 
-def test_the_image_pins_every_package_and_nothing_but_versions() -> None:
+def test_the_image_pins_what_setup_py_asks_for_and_nothing_but_versions() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    assert len(lines) > 50
     assert all(re.fullmatch(r"[\w.-]+==[\w.!+]+( ; .*)?", line) for line in lines)
+    pins = dict(line.split("==") for line in lines)
+    for requirement in map(Requirement, requires("airbyte-source-tyntec-sms") or []):
+        if not requirement.marker:
+            assert pins[requirement.name] in requirement.specifier
