@@ -22,7 +22,7 @@ demo: $(READY)  ## set up what is needed and read the four streams from the sand
 test: $(READY)  ## unit tests, and integration tests over real sockets
 	$(BIN)/python -m pytest -n auto
 
-soak: $(READY)  ## faults with the waits of production; takes about seven minutes
+soak: $(READY)  ## faults with the waits of production; takes about ten minutes
 	$(BIN)/python -m pytest -n 10 -m soak integration_tests/test_soak.py
 
 lowest: $(LOWEST)/.ready  ## the tests with the lowest versions that setup.py allows
