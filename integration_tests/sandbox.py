@@ -27,7 +27,7 @@ from integration_tests import sandbox_data
 from integration_tests.sandbox_data import Row
 
 Endpoint = Literal["message_status", "contacts", "phone_numbers", "phone_registrations"]
-Paging = Literal["from 0", "from 1", "ignored", "last page again", "overlapping"]
+Paging = Literal["from 0", "from 1", "ignored", "last page again", "overlapping", "404 after the last"]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LISTS = {
@@ -57,6 +57,7 @@ class Sandbox:
     chaos: given a path and how often it was asked for, the name of a fault, or None for a good answer.
     trickle: seconds between two bytes of the fault of that name.
     delay: seconds before each answer. asked: what was asked for, in order.
+    most_per_page: the most phone numbers in an answer.
     size_counts: whether an answer's `size` is the number of rows in it or in the whole list.
     """
 
@@ -68,6 +69,7 @@ class Sandbox:
     trickle: float = 0.02
     paging: Paging = "from 0"
     size_counts: Literal["page", "list"] = "page"
+    most_per_page: int = 3000
     faults: dict[str, str] = field(default_factory=dict)
     chaos: Callable[[str, int], str | None] | None = None
     retry_after: str | None = None
@@ -201,7 +203,7 @@ class Sandbox:
         return await self._list(request, "phone_registrations", self.phone_registrations)
 
     async def _phone_numbers(self, request: web.Request) -> web.StreamResponse:
-        size = min(int(request.query.get("size", "100")), 3000)
+        size = min(int(request.query.get("size", "100")), self.most_per_page)
         rows = self.phone_numbers
         step = size - 5 if self.paging == "overlapping" else size
         pages = [rows[start : start + size] for start in range(0, len(rows), step)]
@@ -211,6 +213,8 @@ class Sandbox:
             page = 0
         if self.paging == "last page again":
             page = min(page, len(pages) - 1)
+        if self.paging == "404 after the last" and page >= len(pages):
+            return error(404, byon=True)
         return await self._list(request, "phone_numbers", pages[page] if 0 <= page < len(pages) else [])
 
     async def _list(self, request: web.Request, endpoint: Endpoint, rows: list[Row]) -> web.StreamResponse:

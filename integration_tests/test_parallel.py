@@ -84,17 +84,39 @@ PAGINGS: list[Paging] = ["from 0", "from 1", "last page again"]
 
 
 @pytest.mark.parametrize("size_counts", ["page", "list"])
-@pytest.mark.parametrize("count", [3000, 6000, 7500])
+@pytest.mark.parametrize(("count", "most_per_page"), [(3000, 3000), (6000, 3000), (7500, 3000), (2501, 500)])
 @pytest.mark.parametrize("paging", PAGINGS)
 def test_a_long_list_of_numbers_is_read_whole_and_once(
-    start_sandbox: StartSandbox, paging: Paging, count: int, size_counts: str
+    start_sandbox: StartSandbox, paging: Paging, count: int, most_per_page: int, size_counts: str
 ) -> None:
     numbers = sandbox_data.phone_numbers(count, per_request=7)
-    sandbox = start_sandbox(paging=paging, size_counts=size_counts, phone_numbers=numbers)
+    sandbox = start_sandbox(paging=paging, size_counts=size_counts, phone_numbers=numbers, most_per_page=most_per_page)
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.exit_code == 0
     assert result.records("phone_numbers") == numbers
     assert all(asked.query["size"] == "3000" for asked in sandbox.asked)
+
+
+def test_a_404_is_the_end_of_a_list_after_a_page_that_was_not_full(start_sandbox: StartSandbox) -> None:
+    numbers = sandbox_data.phone_numbers(3500, per_request=7)
+    sandbox = start_sandbox(paging="404 after the last", phone_numbers=numbers)
+    result = run(sandbox.url, "read", streams=["phone_numbers"])
+    assert result.ended("phone_numbers") == "COMPLETE"
+    assert result.records("phone_numbers") == numbers
+
+
+def test_a_404_after_a_full_page_is_no_end(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(paging="404 after the last", phone_numbers=sandbox_data.phone_numbers(3000))
+    result = run(sandbox.url, "read", streams=["phone_numbers"])
+    assert result.ended("phone_numbers") == "INCOMPLETE"
+    assert result.errors("phone_numbers")[0]["failure_type"] == "config_error"
+
+
+def test_a_short_list_that_is_the_same_whichever_page_is_asked_for_is_no_warning(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox(paging="ignored", phone_numbers=sandbox_data.phone_numbers(40))
+    result = run(sandbox.url, "read", streams=["phone_numbers"])
+    assert len(result.records("phone_numbers")) == 40
+    assert "there may be more" not in result.log("WARN")
 
 
 def test_pages_that_overlap_add_only_what_is_new(start_sandbox: StartSandbox) -> None:

@@ -47,6 +47,7 @@ class Answers(ErrorHandler):
     for success and maps exceptions by their exact class.
 
     may_be_empty: whether 204 means that there are no rows.
+    may_be_read: whether the whole list may have been read already, so that a 404 is its end.
     hopeless: set as soon as no further request of the stream can be expected to succeed. Requests that are under way
         then are not repeated any more.
     """
@@ -55,6 +56,7 @@ class Answers(ErrorHandler):
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self.may_be_read = False
         self.hopeless = False
 
     @property
@@ -151,6 +153,8 @@ class Answers(ErrorHandler):
 
     def not_found(self, answer: str) -> ErrorResolution:
         """What a 404 means that comes from the service itself."""
+        if self.may_be_read:
+            return ErrorResolution(ResponseAction.IGNORE)
         return _fail(
             FailureType.config_error,
             f"tyntec has no such list for this account: {answer}. Deselect this stream in the connection, or ask "

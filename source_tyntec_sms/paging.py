@@ -16,10 +16,12 @@ class Pages:
     tyntec documents the parameters `page` and `size`, but not whether the first page is 0 or 1, whether `page` is
     honoured, or whether the answer's `size` counts the page or the whole list. So the first request names no page, the
     next one page 1, and the answers tell the rest: a page that came before shows that pages count from 1, that `page`
-    is ignored, or that the end is reached. No field of a row is documented to be unique, so whole rows are compared,
-    and rows that are alike within a page are kept.
+    is ignored, or that the end is reached. A page with fewer rows than were asked for is not taken for the last one:
+    the pages may be smaller. No field of a row is documented to be unique, so whole rows are compared, and rows that
+    are alike within a page are kept.
 
     token: the query parameters of the next request, None after the last.
+    may_be_read: whether all rows may have come already, so that the next page need not exist.
     """
 
     def __init__(self, page_size: int, logger: logging.Logger) -> None:
@@ -30,31 +32,32 @@ class Pages:
         self._seen: set[int] = set()
         self._previous: list[str] = []
         self.token: dict[str, Any] | None = None
+        self.may_be_read = False
 
     def new_rows(self, rows: Rows, size: Any) -> Rows:
         """The rows of the next page that no earlier page held. `size` is what the answer says under that name."""
         page = [json.dumps(row, sort_keys=True) for row in rows]
-        fingerprint = hash(tuple(page))
+        fingerprint = hash(tuple(sorted(page)))  # a list without an order of its own may come in another one
         listed = to_integer(size)
         if not isinstance(listed, int) or listed in (len(rows), self._page_size):
             listed = 0  # it counts the rows of the page, or repeats what was asked for
         self._page += 1
-        if fingerprint in self._seen:
-            # Pages count from 1, or `page` is ignored: page 2 tells. Later on, it is the end.
-            self._finish_or_go_on(self._page == 2, listed)
-            return []
-        new = rows[self._overlap(page) :]
+        self.may_be_read = len(rows) < self._page_size
+        repeated = fingerprint in self._seen
+        new = [] if repeated else rows[self._overlap(page) :]
         self._seen.add(fingerprint)
         self._previous = page
         self._rows_read += len(new)
-        more = listed > self._rows_read if listed else len(rows) >= self._page_size
-        self._finish_or_go_on(bool(rows) and more, listed)
+        # A first page that comes again: pages count from 1, or `page` is ignored. Page 2 tells.
+        more = bool(rows) and listed != self._rows_read and (not repeated or self._page == 2)
+        self.token = {"page": self._page} if more else None
+        if not more:
+            self._warn_if_rows_are_missing(listed)
         return new
 
-    def _finish_or_go_on(self, more: bool, listed: int) -> None:
-        self.token = {"page": self._page} if more else None
-        stuck = self._page > 2 and len(self._seen) == 1
-        if not more and (stuck or listed > self._rows_read):
+    def _warn_if_rows_are_missing(self, listed: int) -> None:
+        stuck = self._page > 2 and len(self._seen) == 1 and self._rows_read >= self._page_size
+        if stuck or listed > self._rows_read:
             self._logger.warning(
                 "tyntec gave only the first %d%s phone numbers, whichever page was asked for: there may be more.",
                 self._rows_read,

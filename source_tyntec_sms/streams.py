@@ -198,12 +198,12 @@ class ListStream(TyntecStream, ABC):
             yield from page[self.rows_field]
 
     def pages(self, response: requests.Response) -> list[dict[str, Any]]:
-        """The objects that wrap rows in an answer: one, or an array of them; none if the answer is 204.
+        """The objects that wrap rows in an answer: one, or an array of them; none if it is 204, or a page too many.
 
         Raises:
             AirbyteTracedException: if the answer, or a row in it, has another shape.
         """
-        if response.status_code == requests.codes.no_content:
+        if response.status_code in (requests.codes.no_content, requests.codes.not_found):
             return []
         document = decode(response)
         pages = document if isinstance(document, list) and document else [document]
@@ -248,6 +248,7 @@ class PhoneNumbers(ListStream):
     @override
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         self._pages = Pages(self.page_size or MOST_ROWS_PER_PAGE, self.logger)
+        self._answers.may_be_read = False
         yield from super().read_records(*args, **kwargs)
 
     @override
@@ -267,6 +268,7 @@ class PhoneNumbers(ListStream):
 
     @override
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
+        self._answers.may_be_read = self._pages.may_be_read
         return self._pages.token
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
@@ -66,15 +66,21 @@ def test_the_size_of_the_list_may_be_a_number_or_a_text(size: Any) -> None:
     assert read(server(rows, 3000, 0), 3000, lambda _: size) == rows
 
 
-def test_a_size_that_repeats_what_was_asked_for_makes_no_second_request() -> None:
-    asked: list[int | None] = []
+@given(st.integers(0, 40), st.integers(1, 7), st.sampled_from([0, 1]), st.booleans())
+def test_pages_smaller_than_asked_for_lose_no_row(count: int, page_size: int, first: int, total: bool) -> None:
+    rows = unlike(count)
+    size: Callable[[list[Row]], Any] = (lambda _: count) if total else len
+    assert read(server(rows, page_size, first), 3000, size) == rows
 
-    def serve(page: int | None) -> list[Row]:
-        asked.append(page)
-        return unlike(2)
 
-    assert read(serve, 3000, lambda _: 3000) == unlike(2)
-    assert asked == [None]
+def test_a_size_that_repeats_what_was_asked_for_says_nothing_of_the_list() -> None:
+    assert read(server(unlike(5), 2, 0), 3000, lambda _: 3000) == unlike(5)
+
+
+def test_a_short_list_that_comes_in_another_order_each_time_is_read_once(caplog: pytest.LogCaptureFixture) -> None:
+    order = cycle([1, -1])
+    assert read(lambda _: unlike(5)[:: next(order)], 3000) == unlike(5)
+    assert not caplog.text
 
 
 def test_a_page_that_overlaps_the_one_before_adds_only_what_is_new() -> None:
