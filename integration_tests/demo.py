@@ -58,7 +58,7 @@ def show_check(sandbox: Sandbox) -> None:
         for message in connector("check", "--config", str(CONFIG), sandbox=sandbox)
         if message["type"] == "CONNECTION_STATUS"
     )
-    print(f"    {status['status']} after {len(sandbox.asked)} request. {status.get('message') or ''}")
+    print(f"    {status['status']} after {len(sandbox.asked)} request. {status.get('message') or ''}".rstrip())
     if status["status"] != "SUCCEEDED":
         raise DemoError("the check did not succeed")
 

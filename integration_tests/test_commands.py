@@ -18,7 +18,7 @@ SAMPLE = json.loads((ROOT / "integration_tests" / "sample_config.json").read_tex
 
 def test_spec_shows_every_setting_with_title_description_and_order() -> None:
     result = run(None, "spec")
-    (spec,) = (message["spec"] for message in result.messages if message["type"] == "SPEC")
+    (spec,) = (message["spec"] for message in result.messages)
     schema = spec["connectionSpecification"]
     assert spec["documentationUrl"] == "https://docs.airbyte.com/integrations/sources/tyntec-sms"
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
@@ -27,6 +27,11 @@ def test_spec_shows_every_setting_with_title_description_and_order() -> None:
     assert [setting["order"] for setting in schema["properties"].values()] == [0, 1, 2, 3]
     assert all(setting["title"] and setting["description"] for setting in schema["properties"].values())
     assert [name for name, setting in schema["properties"].items() if setting.get("airbyte_secret")] == ["api_key"]
+
+
+def test_no_command_shows_what_there_is() -> None:
+    shown = subprocess.run([sys.executable, "main.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert all(command in shown.stdout for command in ("spec", "check", "discover", "read"))
 
 
 def test_check_succeeds_with_one_request_for_one_status(sandbox: Sandbox) -> None:

@@ -36,6 +36,7 @@ SECONDS_TO_STOP = 4
 # Where the CDK reports a failed request or stream in its own words: the streams say the same in plain ones.
 _REQUEST_MODULES = {"http_client", "rate_limiting"}
 _STREAM_MODULES = {"abstract_source", "concurrent_read_processor"}
+_MEMORY_MODULE = "memory_monitor"  # begins every command with its own thresholds
 _SUMMARY_OF_REPRS = "did not sync successfully"
 
 logger = logging.getLogger("airbyte")
@@ -47,12 +48,12 @@ def run() -> None:
     # neither, and has to run where nothing can be written.
     cdk_entrypoint.tempfile = SimpleNamespace(TemporaryDirectory=_no_folder)  # type: ignore[assignment]
     gc.freeze()  # what was imported is no garbage: not looking for it there saves a tenth of the time of a long list
-    entrypoint = Entrypoint(SourceTyntecSms())
     for handler in logging.getLogger().handlers:
         handler.addFilter(_in_plain_words)
+    entrypoint = Entrypoint(SourceTyntecSms())
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _stop)
-    arguments = entrypoint.parse_args(sys.argv[1:])
+    arguments = entrypoint.parse_args(sys.argv[1:] or ["--help"])
     with PRINT_BUFFER:
         try:
             for message in entrypoint.run(arguments):
@@ -97,6 +98,8 @@ def _no_folder(**_: Any) -> nullcontext[str]:
 def _in_plain_words(record: logging.LogRecord) -> bool:
     if record.levelno <= logging.DEBUG:
         return True
+    if record.module == _MEMORY_MODULE:
+        return record.levelno >= logging.WARNING
     if record.module in _STREAM_MODULES:
         return record.levelno < logging.WARNING and _SUMMARY_OF_REPRS not in record.getMessage()
     return record.module not in _REQUEST_MODULES
