@@ -5,8 +5,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from airbyte_cdk.models import FailureType
+
+from source_tyntec_sms.errors import traced
 from source_tyntec_sms.records import to_integer
 
+MOST_PAGES = 10_000
 Rows = Sequence[Any]
 
 
@@ -35,7 +39,11 @@ class Pages:
         self.may_be_read = False
 
     def new_rows(self, rows: Rows, size: Any) -> Rows:
-        """The rows of the next page that no earlier page held. `size` is what the answer says under that name."""
+        """The rows of the next page that no earlier page held. `size` is what the answer says under that name.
+
+        Raises:
+            AirbyteTracedException: system_error if page after page brings new rows and there is no end.
+        """
         page = [json.dumps(row, sort_keys=True) for row in rows]
         fingerprint = hash(tuple(sorted(page)))  # a list without an order of its own may come in another one
         listed = to_integer(size)
@@ -51,6 +59,11 @@ class Pages:
         # A first page that comes again: pages count from 1, or `page` is ignored. Page 2 tells.
         more = bool(rows) and listed != self._rows_read and (not repeated or self._page == 2)
         self.token = {"page": self._page} if more else None
+        if more and self._page == MOST_PAGES:
+            raise traced(
+                f"tyntec gave {MOST_PAGES:,} pages without an end. Report it to the maintainers of this connector.",
+                FailureType.system_error,
+            )
         if not more:
             self._warn_if_rows_are_missing(listed)
         return new

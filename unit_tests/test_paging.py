@@ -6,6 +6,7 @@ from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,3 +114,9 @@ def test_fewer_rows_than_the_list_is_said_to_have_are_a_warning(caplog: pytest.L
     pages: dict[int | None, list[Row]] = {None: rows[0:4], 1: rows[4:6], 2: []}
     assert read(lambda page: pages[page], 4, lambda _: 100) == rows
     assert "only the first 6 of 100 phone numbers" in caplog.text
+
+
+def test_a_list_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_tyntec_sms.paging.MOST_PAGES", 20)
+    with pytest.raises(AirbyteTracedException, match="without an end"):
+        read(lambda page: [{"requestId": page}], 4)
