@@ -9,11 +9,12 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["source_tyntec_sms"]),
-    package_data={"source_tyntec_sms": ["schemas/*.json", "py.typed"]},
+    package_data={"source_tyntec_sms": ["*.yaml", "schemas/*.json", "py.typed"]},
     entry_points={"console_scripts": ["source-tyntec-sms=source_tyntec_sms.run:run"]},
     install_requires=[
         "airbyte-cdk>=7.39,<8",
         "pydantic>=2.13,<3",
+        "PyYAML>=6,<7",
         # The first whose adapter tells a subclass which connection it takes (get_connection_with_tls_context).
         "requests>=2.32.2,<3",
     ],

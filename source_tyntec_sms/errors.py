@@ -1,14 +1,30 @@
-"""Errors that a user sees."""
+"""The one exception that the connector raises on purpose, and how any other becomes plain words."""
 
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 
-def traced(words: str, failure_type: FailureType) -> AirbyteTracedException:
-    """An error whose `words` are shown as they are."""
-    return AirbyteTracedException(message=words, internal_message=words, failure_type=failure_type)
+def traced(message: str, failure_type: FailureType) -> AirbyteTracedException:
+    """An error whose `message` is shown to the user as it is."""
+    return AirbyteTracedException(message=message, internal_message=message, failure_type=failure_type)
 
 
-def config_error(words: str) -> AirbyteTracedException:
-    """An error that the user can mend."""
-    return traced(words, FailureType.config_error)
+def config_error(message: str) -> AirbyteTracedException:
+    """An error that the user can fix."""
+    return traced(message, FailureType.config_error)
+
+
+def in_plain_words(error: Exception) -> AirbyteTracedException:
+    """`error` as the one exception that is shown to a user."""
+    retried = error.__context__
+    if isinstance(error, AirbyteTracedException) and isinstance(retried, BaseBackoffException):
+        # The CDK wraps the message of the last retry in words of its own.
+        return traced(str(retried), retried.failure_type or FailureType.transient_error)
+    if isinstance(error, AirbyteTracedException):
+        return traced(str(error), error.failure_type)
+    return traced(
+        f"The connector failed with an unexpected error ({type(error).__name__}). Report it to the maintainers of "
+        "this connector, with the log of this sync.",
+        FailureType.system_error,
+    )

@@ -1,92 +1,179 @@
-"""Reading the phone numbers page by page, although tyntec documents the paging by half."""
+"""Which page of phone numbers comes next, and which of its rows are new."""
 
 import json
-import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from airbyte_cdk.models import FailureType
 
 from source_tyntec_sms.errors import traced
-from source_tyntec_sms.records import to_integer
+from source_tyntec_sms.records import Row, to_integer
 
 MOST_PAGES = 10_000
-Rows = Sequence[Any]
+# How many rows a page shares with the full page before it, so that none is lost when a few are deleted in between.
+OVERLAP = 10
+# A page is taken for an earlier one, given again, if they share as many of their rows.
+SHARE_OF_REPEATED_PAGE = 0.75
 
 
 class Pages:
-    """Finds the pages of one list, and of each page the rows that are new.
+    """The pages of one list, whose rows may change while it is read.
 
     tyntec documents the parameters `page` and `size`, but not whether the first page is 0 or 1, whether `page` is
     honoured, or whether the answer's `size` counts the page or the whole list. So the first request names no page, the
-    next one page 1, and the answers tell the rest: a page that came before shows that pages count from 1, that `page`
-    is ignored, or that the end is reached. A page with fewer rows than were asked for is not taken for the last one:
-    the pages may be smaller. No field of a row is documented to be unique, so whole rows are compared, and rows that
-    are alike within a page are kept.
+    second page 1, and the answers tell the rest: where page 1 repeats the first answer, pages count from 1 or `page` is
+    ignored, and page 2 tells which. A page with fewer rows than were asked for need not be the last: tyntec may give
+    less. After a full page the next is asked for with a slightly smaller `size`, so that it starts a few rows earlier.
 
-    token: the query parameters of the next request, None after the last.
-    may_be_read: whether all rows may have come already, so that the next page need not exist.
+    A phone number identifies its row. Rows without one are told apart by the request that registered them and by their
+    place: within a page all of them count.
+
+    params: the query parameters of the next request, None after the last.
+    read: how many rows were new. announced: the most rows that an answer said the list has.
+    repeated_full_page: whether the last page was full, and one that came before.
     """
 
-    def __init__(self, page_size: int, logger: logging.Logger) -> None:
+    def __init__(self, page_size: int) -> None:
         self._page_size = page_size
-        self._logger = logger
-        self._page = 0
-        self._rows_read = 0
-        self._seen: set[int] = set()
-        self._previous: list[str] = []
-        self.token: dict[str, Any] | None = None
-        self.may_be_read = False
+        self._page = self._first_page = 0
+        self._end = 0  # the offset after the last row of the last page
+        self._full = False
+        self._first_keys: Counter[str] = Counter()
+        self._last_keys: list[str] = []
+        self._seen_pages: set[int] = set()
+        self._seen_keys: Counter[str] = Counter()
+        self._seen_rows: set[int] = set()
+        self.params: dict[str, int] | None = {"size": page_size}
+        self.read = self.announced = 0
+        self.repeated_full_page = False
 
-    def new_rows(self, rows: Rows, size: Any) -> Rows:
-        """The rows of the next page that no earlier page held. `size` is what the answer says under that name.
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether all rows may have been read, so that the next page need not exist."""
+        return self._page > 0 and not self._full
+
+    def new_rows(self, rows: Sequence[Row], size: Any) -> list[Row]:
+        """The rows of the requested page that no earlier page held. `size` is what the answer says under that name.
 
         Raises:
             AirbyteTracedException: system_error if page after page brings new rows and there is no end.
         """
-        page = [json.dumps(row, sort_keys=True) for row in rows]
-        fingerprint = hash(tuple(sorted(page)))  # a list without an order of its own may come in another one
-        listed = to_integer(size)
-        if not isinstance(listed, int) or listed in (len(rows), self._page_size):
-            listed = 0  # it counts the rows of the page, or repeats what was asked for
+        asked = (self.params or {})["size"]
+        total = to_integer(size)
+        if isinstance(total, int) and total not in (len(rows), asked):  # then it does not count the page
+            self.announced = max(self.announced, total)
+        keys = [_key(row) for row in rows]
+        start = (self._page - self._first_page) * asked
+        repeated = self._is_repeated(rows, keys)
+        places = self._surplus(rows, keys) if repeated else self._unseen(keys, expected_overlap=self._end - start)
+        new = [rows[place] for place in places]
+        self.read += len(new)
+        self._seen_keys.update(map(_key, new))
+        self._seen_rows.update(hash(_whole(row)) for row in new)
+        self._full = len(rows) >= asked
+        self.repeated_full_page = repeated and self._full
+        if not repeated:
+            self._last_keys, self._end = keys, start + len(rows)
+        if repeated and self._page == 1:
+            self._first_page = 1
+        elif not new or repeated:
+            rows = []
         self._page += 1
-        self.may_be_read = len(rows) < self._page_size
-        repeated = fingerprint in self._seen
-        new = [] if repeated else rows[self._overlap(page) :]
-        self._seen.add(fingerprint)
-        self._previous = page
-        self._rows_read += len(new)
-        # A first page that comes again: pages count from 1, or `page` is ignored. Page 2 tells.
-        more = bool(rows) and listed != self._rows_read and (not repeated or self._page == 2)
-        self.token = {"page": self._page} if more else None
-        if more and self._page == MOST_PAGES:
+        if self._page == MOST_PAGES:
             raise traced(
-                f"tyntec gave {MOST_PAGES:,} pages without an end. Report it to the maintainers of this connector.",
+                f"tyntec gave {MOST_PAGES:,} pages of phone numbers without an end. Report it to the maintainers of "
+                "this connector.",
                 FailureType.system_error,
             )
-        if not more:
-            self._warn_if_rows_are_missing(listed)
+        size = (self._end - OVERLAP) // (self._page - self._first_page) if self._full else self._page_size
+        more = rows and self.read != self.announced
+        self.params = {"page": self._page, "size": max(1, min(size, self._page_size))} if more else None
         return new
 
-    def _warn_if_rows_are_missing(self, listed: int) -> None:
-        stuck = self._page > 2 and len(self._seen) == 1 and self._rows_read >= self._page_size
-        if stuck or listed > self._rows_read:
-            self._logger.warning(
-                "tyntec gave only the first %d%s phone numbers, whichever page was asked for: there may be more.",
-                self._rows_read,
-                f" of {listed}" if listed > self._rows_read else "",
-            )
+    def _is_repeated(self, rows: Sequence[Row], keys: list[str]) -> bool:
+        fingerprint, page = hash(tuple(sorted(keys))), Counter(keys)
+        equal = fingerprint in self._seen_pages
+        self._seen_pages.add(fingerprint)
+        self._first_keys = self._first_keys or page
+        if not (rows and self._page):
+            return False
+        if self.announced > self.read and len(set(map(_whole, rows))) == 1:
+            return False  # numbers of one registration, alike in every field: only the total says that there are more
+        return equal or any(
+            (page & earlier).total() >= SHARE_OF_REPEATED_PAGE * max(len(keys), earlier.total())
+            for earlier in (self._first_keys, Counter(self._last_keys))
+        )
 
-    def _overlap(self, page: list[str]) -> int:
-        """How many rows at the head of `page` are the tail of the page before it.
+    def _surplus(self, rows: Sequence[Row], keys: list[str]) -> Iterator[int]:
+        """The places of the rows that a repeated page has more of than before, rows with a new field first."""
+        surplus = Counter(keys) - self._seen_keys
+        places = [place for place, key in enumerate(keys) if key in surplus]
+        for place in sorted(places, key=lambda place: hash(_whole(rows[place])) in self._seen_rows):
+            key = keys[place]
+            if surplus[key] > 0:
+                surplus[key] -= surplus[key] if _is_unique(key) else 1
+                yield place
 
-        Numbers of one registration can be alike in every field, and such a group can straddle two pages. Rows are
-        therefore taken for repeated only where no such group can be meant: if the page before held no two rows alike,
-        or if the overlap holds different rows.
+    def _unseen(self, keys: list[str], expected_overlap: int) -> Iterator[int]:
+        """The places of the rows that are not the end of the page before, and have no number that came before."""
+        overlap = self._overlap(keys, expected_overlap)
+        numbers = set()
+        for place, key in enumerate(keys):
+            if _is_unique(key):
+                if key not in self._seen_keys and key not in numbers:
+                    yield place
+                numbers.add(key)
+            elif place not in overlap:
+                yield place
+
+    def _overlap(self, keys: list[str], expected: int) -> set[int]:
+        """The places at the head of a page whose rows are the tail of the page before.
+
+        Rows of one registration look alike and can straddle two pages. So a run of nothing but such rows is taken for
+        an overlap only where it is as long as expected.
         """
-        distinct = len(set(self._previous)) == len(self._previous)
-        for length in range(min(len(page), len(self._previous)), 0, -1):
-            head = page[:length]
-            if head == self._previous[-length:] and (distinct or len(set(head)) > 1):
-                return length
-        return 0
+        unlike = len(set(self._last_keys)) == len(self._last_keys)
+        lengths = [
+            length
+            for length in _borders(keys, self._last_keys)
+            if length == expected or unlike or len(set(keys[:length])) > 1
+        ]
+        if lengths or expected <= 0:
+            best = min(lengths, key=lambda length: abs(length - expected) if expected > 0 else -length, default=0)
+            return set(range(best))
+        # A row of the overlap was deleted or added since: what is left of it counts, if it is most of it.
+        tail = Counter(self._last_keys[-expected:])
+        found = {place for place, key in enumerate(keys[:expected]) if (tail.subtract([key]) or tail[key] >= 0)}
+        return found if 2 * len(found) >= expected else set()
+
+
+def _borders(page: list[str], previous: list[str]) -> list[int]:
+    """The lengths of all heads of `page` that are tails of `previous`, in linear time (Knuth, Morris and Pratt)."""
+    sequence: list[str | None] = [*page, None, *previous]
+    border = [0] * len(sequence)
+    for index in range(1, len(sequence)):
+        length = border[index - 1]
+        while length and sequence[index] != sequence[length]:
+            length = border[length - 1]
+        border[index] = length + (sequence[index] == sequence[length])
+    lengths = [border[-1]]
+    while lengths[-1]:
+        lengths.append(border[lengths[-1] - 1])
+    return lengths[:-1]
+
+
+def _whole(row: Row) -> str:
+    return json.dumps(row, sort_keys=True)
+
+
+def _key(row: Row) -> str:
+    """What identifies a row while other fields may change: its number, else its request, else all that it holds."""
+    for name in ("phoneNumber", "requestId"):
+        if row.get(name) not in (None, ""):
+            return f"{name} {row[name]}"
+    return _whole(row)
+
+
+def _is_unique(key: str) -> bool:
+    return key.startswith("phoneNumber ")

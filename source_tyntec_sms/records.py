@@ -1,53 +1,53 @@
-"""From tyntec's answer to records: decoding the body, and making the types of a stream's JSON schema hold."""
+"""From the bytes of an answer to records: decoding, and making the types of a stream's JSON schema hold."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import requests
 from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
-from airbyte_cdk.utils.datetime_helpers import ab_datetime_try_parse
-from typing_extensions import override
 
+Row = dict[str, Any]
 Convert = Callable[[Any], Any]
 
 _REPLACEMENT = "\\ufffd"
 # One JSON escape: a surrogate pair, else four hexadecimal digits, else any other.
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([0-9a-fA-F]{4})|.)")
 _SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _DIGITS = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _EPOCH_MILLISECONDS = re.compile(r"\d{13}", re.ASCII)
 _ISO_8601 = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII | re.IGNORECASE
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:(?<=:\d\d:\d\d)[.,](\d+))? ?"
+    r"(?:Z|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)?)?",
+    re.ASCII | re.IGNORECASE,
 )
-_OFFSET_WITHOUT_COLON = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)((?:\.\d+)?)([+-]\d\d)(\d\d)", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1)  # naive, because all date-times here are UTC
 
 
 def decode(response: requests.Response) -> Any:
     """The JSON document in the body of `response`, decoded once however often it is asked for.
 
-    Python's decoder rather than orjson, because orjson refuses a lone surrogate: tyntec cuts `statusText` after 20
-    characters, which can halve an emoji. Destinations cannot store one, nor NUL, so both become U+FFFD.
+    Python's decoder, because orjson refuses a lone surrogate: tyntec cuts `statusText` after 20 characters, which can
+    halve an emoji. Destinations can store neither that nor NUL, so both become U+FFFD. A number that is too large for
+    a float becomes the string that was sent, because JSON has no infinity.
 
     Raises:
         ValueError: if the body is not JSON.
     """
-    if not hasattr(response, "tyntec_document"):
+    if not hasattr(response, "document"):
         text = _text(response)
         if _SUSPICIOUS_ESCAPE.search(text):
             text = _ESCAPE.sub(_storable, text)
         try:
-            document = json.loads(text, parse_constant=_not_json)
+            document = json.loads(text, parse_constant=_not_json, parse_float=_finite)
         except RecursionError:
             raise ValueError("nested too deeply") from None
-        response.tyntec_document = document  # type: ignore[attr-defined]
-    return response.tyntec_document  # type: ignore[attr-defined]
+        response.document = document  # type: ignore[attr-defined]
+    return response.document  # type: ignore[attr-defined]
 
 
 def _text(response: requests.Response) -> str:
@@ -72,6 +72,11 @@ def _not_json(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _finite(number: str) -> float | str:
+    value = float(number)
+    return value if math.isfinite(value) else number
+
+
 class SchemaTransformer(TypeTransformer):
     """Makes the types that a JSON schema declares hold in a record, in place.
 
@@ -79,17 +84,16 @@ class SchemaTransformer(TypeTransformer):
     representation of a value: measured, it takes longer than all the rest of the pipeline. Here the schema is walked
     once, and a field that already has its type costs one comparison.
 
-    Strings, integers, date-times, objects and arrays are converted; fields that the schema does not know, nulls and
-    values that cannot be read as the declared type stay as they came.
+    Strings, integers, date-times, objects and arrays are converted. Fields that the schema does not know, nulls and
+    values that cannot be converted are passed through unchanged.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         super().__init__(TransformConfig.NoTransform)
         self._convert = _object_converter(schema)
 
-    @override
     def transform(self, record: dict[str, Any], schema: Mapping[str, Any]) -> None:
-        """Convert `record` in place. `schema` is the CDK's interface: the stream's own was read at construction."""
+        """Convert `record` in place. `schema` is part of the CDK's interface: it was read at construction."""
         self._convert(record)
 
 
@@ -125,7 +129,7 @@ def _converter(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
 
 
 def to_string(value: Any) -> Any:
-    """A number or boolean as the text that JSON has for it, numbers without an exponent; else `value`."""
+    """A number or boolean as the string that JSON has for it, numbers without an exponent; else `value`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -136,42 +140,40 @@ def to_string(value: Any) -> Any:
 
 
 def to_integer(value: Any) -> Any:
-    """A text of digits, or a whole float, as integer of 64 bits, the most that destinations hold; else `value`."""
+    """A string of digits, or a whole float, as an integer of 64 bits, the most that destinations hold; else `value`."""
     whole = _DIGITS.fullmatch(value) if isinstance(value, str) else isinstance(value, float) and value.is_integer()
     return int(value) if whole and abs(float(value)) < 2**63 else value
 
 
 def to_date_time(value: Any) -> Any:
-    """An ISO 8601 text or milliseconds since the epoch as RFC 3339 text; else `value`.
+    """An ISO 8601 string, or milliseconds since the epoch, as an RFC 3339 string in UTC; else `value`.
 
-    The offset is kept. A date-time without one is taken as UTC, as the CDK does. A text that is RFC 3339 already is
-    not touched, so that its precision stays.
+    UTC, because destinations that store a timestamp without a time zone drop the offset. A date-time without an offset
+    is taken as UTC, as the CDK does. The fraction of a second keeps its digits.
     """
     if isinstance(value, str):
-        if _RFC_3339.fullmatch(value):
-            return value
         if not _EPOCH_MILLISECONDS.fullmatch(value):
             return _from_iso_8601(value)
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     try:
-        return _rfc_3339(_EPOCH + timedelta(milliseconds=value))
+        moment = _EPOCH + timedelta(milliseconds=value)
     except (OverflowError, ValueError):
         return value
+    milliseconds = moment.microsecond and not moment.microsecond % 1000
+    return f"{moment.isoformat(timespec='milliseconds' if milliseconds else 'auto')}Z"
 
 
 def _from_iso_8601(text: str) -> str:
-    # The form of tyntec's own examples, in a tenth of the time that the CDK's parser takes.
-    if match := _OFFSET_WITHOUT_COLON.fullmatch(text):
-        moment, fraction, hours, minutes = match.groups()
-        with suppress(ValueError):
-            datetime.fromisoformat(f"{moment}{hours}:{minutes}")
-            return f"{moment}{fraction}{hours}:{minutes}"
-    # The CDK's parser takes a weekday or "5-6-07 10:00" for a date-time as well.
-    parsed = ab_datetime_try_parse(text) if _ISO_8601.fullmatch(text) else None
-    return _rfc_3339(parsed) if parsed else text
-
-
-def _rfc_3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds" if moment.microsecond and not moment.microsecond % 1000 else "auto")
+    if not (match := _ISO_8601.fullmatch(text)):
+        return text
+    date, time, fraction, sign, hours, minutes = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date} {time or '00:00'}")
+        if sign:
+            offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+            moment += offset if sign == "-" else -offset
+    except (OverflowError, ValueError):  # a day that does not exist, or a year that Python cannot count
+        return text
+    return f"{moment.isoformat()}{f'.{fraction}' if fraction else ''}Z"

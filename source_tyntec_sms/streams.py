@@ -1,204 +1,364 @@
 """What is read: the four streams of tyntec's API, over one base stream."""
 
+import logging
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, MutableMapping
-from typing import Any
-from urllib.parse import quote
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote as percent_encode
+from urllib.parse import unquote, urlsplit
 
 import requests
-from airbyte_cdk.models import SyncMode
+from airbyte_cdk import models
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpClient, HttpStream
-from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy, ErrorHandler
+from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from typing_extensions import override
 
-from source_tyntec_sms.answers import Answers, StatusAnswers, in_plain_words, kind_of, unexpected
-from source_tyntec_sms.errors import traced
+from source_tyntec_sms import error_handler
+from source_tyntec_sms.config import Config, api_url
+from source_tyntec_sms.error_handler import quote, quote_answer
+from source_tyntec_sms.errors import config_error, in_plain_words, traced
 from source_tyntec_sms.paging import Pages
-from source_tyntec_sms.records import SchemaTransformer, decode
-from source_tyntec_sms.retries import READ, Backoff, Budget
-from source_tyntec_sms.settings import MAX_WORKERS, Settings, api_url
-from source_tyntec_sms.tally import Tally
-from source_tyntec_sms.transport import ApiKeyAuthenticator, session
+from source_tyntec_sms.records import Row, SchemaTransformer, decode
+from source_tyntec_sms.session import ApiKeyAuthenticator, Pace, ReadStoppedError, RetryPolicy, TyntecSession
+
+Item = TypeVar("Item")
 
 MOST_ROWS_PER_PAGE = 3000
+ITEMS_PER_WORKER = 3
+SECONDS_BETWEEN_NOTICES = 60
+SECONDS_BETWEEN_PROGRESS = 30
+IDS_BETWEEN_PROGRESS = 1000
+IDS_PER_WARNING = 100
+CONSECUTIVE_FAILURES = 10
+NAMED_FAILURES = 10
+
+# The CDK's HTTP client reports failed requests in its own words: the streams say the same in plain ones.
+_client_logger = logging.getLogger("airbyte.tyntec.http_client")
+_client_logger.addFilter(lambda record: record.levelno <= logging.DEBUG)
+
+
+class Skipped(NamedTuple):
+    """Why tyntec has no status for a request id. `kind`: unknown or refused."""
+
+    kind: str
+    why: str
 
 
 class TyntecStream(HttpStream, ABC):
-    """What all endpoints share: the address, the key, the headers, the limits, and what an answer means.
+    """What all endpoints share: the address, the key, the pace, the limits, and what an answer means.
+
+    answers: what an answer means. max_bytes: how large it may be.
 
     Raises, while it is constructed:
-        AirbyteTracedException: config_error if an environment variable that the connector reads cannot be used.
+        AirbyteTracedException: config_error if the environment variable with the address cannot be used.
     """
 
     # Full refresh only. HttpStream would offer to resume one, from a page number that may have moved by then.
     is_resumable = False
-    answers: type[Answers] = Answers
+    answers: error_handler.Answers
+    max_bytes: int
 
-    def __init__(self, settings: Settings, budget: Budget = READ) -> None:
-        self._settings = settings
+    def __init__(self, config: Config, policy: RetryPolicy, pace: Pace) -> None:
+        super().__init__()
+        self._config, self._policy, self._pace = config, policy, pace
         self._url = api_url()
-        self._budget = budget.scaled()
-        self._answers = self.answers(self._budget)
-        authenticator = ApiKeyAuthenticator(settings.api_key)
-        super().__init__(authenticator=authenticator)
-        # HttpStream cannot be given a session: its own reaches any host, and pools ten connections for http.
+        self._next_notice, self._noticed_refusals = 0.0, pace.refusals
+        self.transformer = SchemaTransformer(self.get_json_schema())
+        facts = {"host": urlsplit(self._url).hostname, "limit": self.max_bytes // 1_000_000}
+        # HttpStream cannot be given a session or a logger: its own reaches any host, and logs in the CDK's words.
         self._http_client = HttpClient(
             name=self.name,
-            logger=self.logger,
-            error_handler=self.get_error_handler(),
-            backoff_strategy=self.get_backoff_strategy(),
-            authenticator=authenticator,
-            session=session(self._url, self._budget.answer, connections=MAX_WORKERS),
+            logger=_client_logger,
+            error_handler=error_handler.TyntecErrorHandler(self.answers, policy, pace, facts, self.problem),
+            backoff_strategy=error_handler.TyntecBackoffStrategy(policy, self.logger),
+            authenticator=ApiKeyAuthenticator(config.api_key),
+            session=TyntecSession(self._url, pace, policy, self.max_bytes),
         )
-        self.transformer = SchemaTransformer(self.get_json_schema())
 
     @property
-    @override
     def url_base(self) -> str:
         return f"{self._url}/"
 
-    @override
-    def get_error_handler(self) -> ErrorHandler:
-        return self._answers
-
-    @override
-    def get_backoff_strategy(self) -> BackoffStrategy:
-        return Backoff(self._budget, self.logger)
-
-    @override
     def request_headers(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
         return {"Accept": "application/json"}
 
-    @override
     def request_kwargs(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
-        return {
-            "allow_redirects": False,
-            "timeout": (self._budget.connect, self._budget.silence),
-        }
+        return {"allow_redirects": False, "timeout": (self._policy.connect_timeout, self._policy.answer_timeout)}
 
-    @override
-    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        return None
+    def next_page_token(self, response: requests.Response) -> None:
+        """None: a stream that has pages asks for them itself."""
 
-    @override
-    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        """The records of one slice.
+    def problem(self, document: Any, response: requests.Response) -> str | None:
+        """Why the document of a successful answer cannot be meant, if so: then it is asked for again."""
 
-        Raises:
-            AirbyteTracedException: with the words for the user, if the slice could not be read in full.
+    def results(
+        self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int
+    ) -> Iterator[tuple[Item, Any] | None]:
+        """Call `ask` for each item in `workers` threads, and yield the item with what it returned or raised.
+
+        After a second without any it yields None. Only a few items for each worker are under way, so that neither many
+        items nor a slow reader fill the memory.
         """
+        done: SimpleQueue[tuple[Item, Any]] = SimpleQueue()
+
+        def work(item: Item) -> None:
+            try:
+                done.put((item, ask(item)))
+            except Exception as error:
+                done.put((item, error))
+
+        waiting, under_way = iter(items), 0
+        pool = ThreadPoolExecutor(workers)
         try:
-            yield from super().read_records(*args, **kwargs)
-        except Exception as error:
-            raise in_plain_words(error) from None
+            while True:
+                for item in islice(waiting, 0 if self._pace.stopped else workers * ITEMS_PER_WORKER - under_way):
+                    pool.submit(work, item)
+                    under_way += 1
+                if not under_way:
+                    return
+                try:
+                    result = done.get(timeout=1)
+                except Empty:
+                    yield None
+                else:
+                    under_way -= 1
+                    yield result
+        finally:
+            if under_way:
+                self._pace.stop()  # whoever reads the stream has lost interest
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def rate_limit_notice(self, progress: str) -> Iterator[models.AirbyteMessage]:
+        """Say that tyntec limits the rate of requests, and how far reading is, at most once a minute."""
+        now, hold = time.monotonic(), self._pace.hold
+        if now >= self._next_notice and (hold or self._pace.refusals > self._noticed_refusals):
+            self._next_notice, self._noticed_refusals = now + SECONDS_BETWEEN_NOTICES, self._pace.refusals
+            wait = f"waits for {hold:.0f} seconds" if hold >= 1 else "slows down"
+            self.logger.info("tyntec limits the rate of requests: the connector %s. %s", wait, progress)
+            reason = models.AirbyteStreamStatusReason(type=models.AirbyteStreamStatusReasonType.RATE_LIMITED)
+            stream = models.StreamDescriptor(name=self.name)
+            yield as_airbyte_message(stream, models.AirbyteStreamStatus.RUNNING, [reason])
 
 
 class MessageStatus(TyntecStream):
-    """The delivery state of each SMS whose request id is in the settings, one request per id.
+    """The delivery status of each SMS whose request id is in the settings, one request for each id.
 
     https://api.tyntec.com/reference/sms/current.html: GET /messaging/v1/messages/{requestId}
     """
 
     primary_key = "requestId"
-    answers = StatusAnswers
+    answers = error_handler.STATUS_ANSWERS
+    max_bytes = 5_000_000
 
-    def __init__(self, settings: Settings, budget: Budget = READ) -> None:
-        super().__init__(settings, budget)
-        self._start()
-
-    def _start(self) -> None:
-        self._answers.hopeless = False
-        self._tally = Tally(len(self._settings.request_ids), self.logger)
-
-    @override
     def path(self, *, stream_slice: Mapping[str, Any] | None = None, **kwargs: Any) -> str:
-        return f"messaging/v1/messages/{quote((stream_slice or {})['request_id'], safe='')}"
+        return f"messaging/v1/messages/{percent_encode((stream_slice or {})['request_id'], safe='')}"
 
-    @override
-    def stream_slices(self, **kwargs: Any) -> Iterable[Mapping[str, Any]]:
-        self._start()
-        for request_id in self._settings.request_ids:
-            yield {"request_id": request_id}
+    def problem(self, document: Any, response: requests.Response) -> str | None:
+        """Whether the status is that of another message, or the gateway's error under the wrong HTTP status."""
+        if not isinstance(document, dict):
+            return None
+        if "message" in document and not document.keys() & self.get_json_schema()["properties"].keys():
+            return f"tyntec is failing: {quote_answer(response)} where a status was expected."
+        asked = unquote(urlsplit(response.request.url or "").path.rpartition("/")[2])
+        got = str(document.get("requestId") or asked)
+        different = got.casefold() != asked.casefold()
+        return f"tyntec answered the request for {asked} with the status of {quote(got)}." if different else None
 
-    @override
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Mapping[str, Any] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
-        """The status of the slice's request id, if tyntec knows it.
-
-        Raises:
-            AirbyteTracedException: on the last of the slices, if any of them could not be read, or none is known.
-        """
-        request_id = (stream_slice or {})["request_id"]
-        if self._tally.stopped:
-            error = self._tally.untried()
-        else:
-            try:
-                status = self.status(request_id)
-            except AirbyteTracedException as failure:
-                error = self._tally.failed(request_id, failure, self._answers.hopeless)
-                self._answers.hopeless |= self._tally.stopped
-            else:
-                if status is not None:
-                    yield status
-                    error = self._tally.known()
-                else:
-                    error = self._tally.unknown(request_id)
-        if error:
-            raise error
-
-    def status(self, request_id: str) -> Mapping[str, Any] | None:
-        """The status of one message, None if tyntec does not know the id.
+    def status(self, request_id: str) -> Row | Skipped:
+        """The status of one message, or why tyntec has none for this id.
 
         Raises:
             AirbyteTracedException: with the words for the user, if tyntec did not tell.
+            ReadStoppedError: if tyntec was not asked, because reading has stopped.
         """
-        records = super().read_records(SyncMode.full_refresh, stream_slice={"request_id": request_id})
-        return next(iter(records), None)  # type: ignore[return-value]  # parse_response yields no messages
+        try:
+            _, response = self._fetch_next_page({"request_id": request_id})
+        except ReadStoppedError:
+            raise
+        except Exception as error:
+            raise in_plain_words(error) from None
+        if response.status_code == requests.codes.not_found:
+            return Skipped("unknown", "is unknown to tyntec, or older than three months")
+        if not response.ok:
+            return Skipped("refused", f"was refused by tyntec: {quote_answer(response)}")
+        return next(iter(self.parse_response(response, stream_slice={"request_id": request_id})))
 
-    @override
     def parse_response(
         self, response: requests.Response, *, stream_slice: Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> Iterable[Mapping[str, Any]]:
-        if response.status_code == requests.codes.not_found:
-            return
+    ) -> Iterable[Row]:
         status = decode(response)
         if not isinstance(status, dict):
-            raise unexpected(f"{kind_of(status)} where the status of a message was expected")
-        if status.get("requestId") in (None, ""):
-            status["requestId"] = (stream_slice or {})["request_id"]
+            raise _wrong(status, "where the status of a message was expected")
+        status["requestId"] = status.get("requestId") or (stream_slice or {})["request_id"]
         yield status
+
+    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
+        """The status of each message that tyntec knows.
+
+        Raises:
+            AirbyteTracedException: at the end, if any status could not be read, or tyntec has none for any of the ids.
+        """
+        request_ids = self._config.request_ids
+        report = Report(len(request_ids), self.logger)
+        self._pace.start()
+        for result in self.results(request_ids, self.status, self._config.num_workers):
+            yield from self.rate_limit_notice(report.progress)
+            if result:
+                request_id, outcome = result
+                if isinstance(outcome, dict):
+                    yield outcome
+                report.add(request_id, outcome)
+                if report.consecutive_failures >= CONSECUTIVE_FAILURES:
+                    self._pace.stop()
+        report.finish()
+
+
+class Report:
+    """Counts what became of the request ids of one read, and finds the words for it."""
+
+    def __init__(self, total: int, logger: logging.Logger) -> None:
+        self._total = total
+        self._logger = logger
+        self._counts = Counter(read=0)
+        self._skipped: defaultdict[str, list[str]] = defaultdict(list)
+        self._failed: list[str] = []
+        self._errors: Counter[tuple[str, models.FailureType]] = Counter()
+        self._next_progress = time.monotonic() + SECONDS_BETWEEN_PROGRESS
+        self.consecutive_failures = 0
+
+    @property
+    def progress(self) -> str:
+        """How many ids were asked for, and what came of it."""
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items())
+        return f"{self._counts.total():,} of {self._total:,} request ids asked: {counts}."
+
+    def add(self, request_id: str, outcome: Row | Skipped | Exception) -> None:
+        """Count what became of one id. An id that was not asked for, because reading has stopped, does not count."""
+        if isinstance(outcome, ReadStoppedError):
+            return
+        self.consecutive_failures = self.consecutive_failures + 1 if isinstance(outcome, Exception) else 0
+        if isinstance(outcome, Exception):
+            self._counts["failed"] += 1
+            self._logger.warning("The status of request id %s could not be read. %s", request_id, outcome)
+            self._failed.append(request_id)
+            self._errors[str(outcome), in_plain_words(outcome).failure_type] += 1
+        elif isinstance(outcome, Skipped):
+            self._counts[outcome.kind] += 1
+            self._skipped[outcome.why].append(request_id)
+            if len(self._skipped[outcome.why]) == IDS_PER_WARNING:
+                self._name_skipped(outcome.why)
+        else:
+            self._counts["read"] += 1
+        asked, now = self._counts.total(), time.monotonic()
+        if asked < self._total and (asked % IDS_BETWEEN_PROGRESS == 0 or now >= self._next_progress):
+            self._next_progress = now + SECONDS_BETWEEN_PROGRESS
+            self._logger.info(self.progress)
+
+    def finish(self) -> None:
+        """Name the rest of the ids that were skipped, and say how many were read.
+
+        Raises:
+            AirbyteTracedException: if any status could not be read, or tyntec has none for any of the ids.
+        """
+        for why in self._skipped:
+            self._name_skipped(why)
+        self._logger.info(self.progress)
+        if self._failed:
+            raise self._error()
+        if not self._counts["read"]:
+            raise config_error(
+                f"tyntec has no status for any of the {self._total:,} SMS request ids: each "
+                f"{' or '.join(list(self._skipped)[:3])}. Enter the requestId of a newer message in the setting 'SMS "
+                "Message Request ID'."
+            )
+
+    def _name_skipped(self, why: str) -> None:
+        if self._skipped[why]:
+            self._logger.warning("Request ids skipped: %s. Each %s.", ", ".join(self._skipped[why]), why)
+            self._skipped[why] = []
+
+    def _error(self) -> AirbyteTracedException:
+        more, rest = len(self._failed) - NAMED_FAILURES, self._total - self._counts.total()
+        names = ", ".join(self._failed[:NAMED_FAILURES]) + (f" and {more:,} more" if more > 0 else "")
+        reasons = " ".join(
+            reason if len(self._errors) == 1 else f"{count} times: {reason}"
+            for (reason, _), count in self._errors.most_common(3)
+        )
+        not_asked = f" The remaining {rest:,} were not asked for, because they would have failed too." if rest else ""
+        types = {failure_type for _, failure_type in self._errors}
+        fixable = models.FailureType.config_error in types
+        return traced(
+            f"{len(self._failed):,} of {self._total:,} statuses could not be read: {names}. {reasons}{not_asked} "
+            f"{self._counts['read']:,} were read.",
+            models.FailureType.config_error if fixable else types.pop(),
+        )
 
 
 class ListStream(TyntecStream, ABC):
     """A stream whose endpoint answers with a list of rows, each of which is a record."""
+
+    answers = error_handler.LIST_ANSWERS
+    max_bytes = 256_000_000
+
+    @property
+    @abstractmethod
+    def endpoint(self) -> str:
+        """The path of the list."""
 
     @property
     @abstractmethod
     def rows_field(self) -> str:
         """The field of the answer that holds the rows."""
 
-    @override
-    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        self._answers.hopeless = False
-        try:
-            yield from super().read_records(*args, **kwargs)
-        except AirbyteTracedException as error:
-            raise traced(f"The stream {self.name} could not be read. {error}", error.failure_type) from None
+    def path(self, **kwargs: Any) -> str:
+        return self.endpoint
 
-    @override
-    def parse_response(self, response: requests.Response, **kwargs: Any) -> Iterable[Mapping[str, Any]]:
-        for page in self.pages(response):
-            yield from page[self.rows_field]
+    def request_params(
+        self, *args: Any, next_page_token: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        return dict(next_page_token or {})
+
+    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
+        """The rows of the list.
+
+        Raises:
+            AirbyteTracedException: with the words for the user, if the list could not be read in full.
+        """
+        self._pace.start()
+        try:
+            yield from self.rows()
+        except Exception as error:
+            plain = in_plain_words(error)
+            raise traced(f"The stream {self.name} could not be read. {plain}", plain.failure_type) from None
+
+    def rows(self) -> Iterator[StreamData]:
+        """The rows of the list, all in one answer."""
+        response = yield from self.get({})
+        if response.status_code == requests.codes.not_found:
+            raise self.not_found(response)
+        yield from self.parse_response(response)
+
+    def get(self, params: Mapping[str, Any]) -> Generator[models.AirbyteMessage, None, requests.Response]:
+        """The answer to one request with the query parameters `params`."""
+        for result in self.results([params], lambda params: self._fetch_next_page(None, None, params)[1], workers=1):
+            yield from self.rate_limit_notice("Then the list is asked for again.")
+            if result and isinstance(result[1], Exception):
+                raise result[1]
+            if result:
+                return result[1]
+        raise ReadStoppedError
+
+    def parse_response(self, response: requests.Response, **kwargs: Any) -> Iterable[Row]:
+        return (row for page in self.pages(response) for row in page[self.rows_field])
 
     def pages(self, response: requests.Response) -> list[dict[str, Any]]:
-        """The objects that wrap rows in an answer: one, or an array of them; none if it is 204, or a page too many.
+        """The objects that wrap rows in an answer: one, or an array of them; none for 204, or a page too many.
 
         Raises:
             AirbyteTracedException: if the answer, or a row in it, has another shape.
@@ -210,11 +370,18 @@ class ListStream(TyntecStream, ABC):
         for page in pages:
             rows = page.get(self.rows_field) if isinstance(page, dict) else None
             if not isinstance(rows, list):
-                raise unexpected(f"{kind_of(page)} without the list '{self.rows_field}' that was expected")
+                raise _wrong(page, f"without the list '{self.rows_field}' that was expected")
             for row in rows:
                 if not isinstance(row, dict):
-                    raise unexpected(f"{kind_of(row)} among the rows of '{self.rows_field}'")
+                    raise _wrong(row, f"among the rows of '{self.rows_field}'")
         return pages
+
+    def not_found(self, response: requests.Response) -> AirbyteTracedException:
+        """The error for a list, or a page in the middle of it, that is not there."""
+        return config_error(
+            f"tyntec has no such list for this account, or broke it off: {quote_answer(response)}. Deselect this "
+            "stream in the connection, or ask tyntec whether the account may use it."
+        )
 
 
 class Contacts(ListStream):
@@ -224,11 +391,8 @@ class Contacts(ListStream):
     """
 
     primary_key = "contactId"
+    endpoint = "byon/contacts/v1"
     rows_field = "contacts"
-
-    @override
-    def path(self, **kwargs: Any) -> str:
-        return "byon/contacts/v1"
 
 
 class PhoneNumbers(ListStream):
@@ -238,38 +402,25 @@ class PhoneNumbers(ListStream):
     """
 
     primary_key = None
+    endpoint = "byon/phonebook/v1/numbers"
     rows_field = "provisioningRequests"
     page_size = MOST_ROWS_PER_PAGE
 
-    @override
-    def path(self, **kwargs: Any) -> str:
-        return "byon/phonebook/v1/numbers"
-
-    @override
-    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        self._pages = Pages(self.page_size or MOST_ROWS_PER_PAGE, self.logger)
-        self._answers.may_be_read = False
-        yield from super().read_records(*args, **kwargs)
-
-    @override
-    def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Mapping[str, Any] | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> MutableMapping[str, Any]:
-        return {"size": self.page_size, **(next_page_token or {})}
-
-    @override
-    def parse_response(self, response: requests.Response, **kwargs: Any) -> Iterable[Mapping[str, Any]]:
-        pages = self.pages(response)
-        rows = [row for page in pages for row in page[self.rows_field]]
-        yield from self._pages.new_rows(rows, pages[0].get("size") if pages else 0)
-
-    @override
-    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        self._answers.may_be_read = self._pages.may_be_read
-        return self._pages.token
+    def rows(self) -> Iterator[StreamData]:
+        """The rows of the list, page by page."""
+        pages = Pages(self.page_size or MOST_ROWS_PER_PAGE)
+        while pages.params:
+            response = yield from self.get(pages.params)
+            found = self.pages(response)
+            no_end = pages.read or response.status_code == requests.codes.not_found
+            if not found and no_end and not pages.may_be_whole:
+                raise self.not_found(response)
+            rows = [row for page in found for row in page[self.rows_field]]
+            yield from pages.new_rows(rows, found[0].get("size") if found else None)
+        if pages.read < pages.announced:
+            self.logger.warning("tyntec announced %d phone numbers, but gave %d.", pages.announced, pages.read)
+        elif pages.repeated_full_page:
+            self.logger.warning("tyntec gave a full page twice: there may be more than %d phone numbers.", pages.read)
 
 
 class PhoneRegistrations(ListStream):
@@ -279,8 +430,15 @@ class PhoneRegistrations(ListStream):
     """
 
     primary_key = "requestId"
+    endpoint = "byon/provisioning/v1"
     rows_field = "provisioningRequests"
 
-    @override
-    def path(self, **kwargs: Any) -> str:
-        return "byon/provisioning/v1"
+
+def _wrong(document: object, where: str) -> AirbyteTracedException:
+    """The error for a JSON document of another kind than tyntec documents."""
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    kind = kinds.get(type(document), "a number")
+    return traced(
+        f"tyntec answered with {kind} {where}. If this lasts, report it to the maintainers of this connector.",
+        models.FailureType.system_error,
+    )

@@ -1,0 +1,300 @@
+"""How requests are sent: to one host, at tyntec's pace, and within limits on time and size."""
+
+import io
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from http.client import HTTPResponse
+from socket import socket
+from typing import Any
+
+import requests
+from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, LimiterSession
+from airbyte_cdk.sources.streams.http.requests_native_auth.abstract_token import AbstractHeaderAuthenticator
+from requests import exceptions
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_PIECE = 2**16
+_REMAINING = ("RateLimit-Remaining", *(f"X-RateLimit-Remaining-{unit}" for unit in ("Second", "Minute", "Hour", "Day")))
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often a request is sent, and how many seconds the connector waits.
+
+    first_wait, longest_wait: the back-off after a failed attempt, doubled from the one to the other.
+    longest_bare_hold: the longest wait after a 429 that does not say how long to wait; the first is `first_wait`.
+    longest_hold: the longest wait that tyntec may ask for, and how long it may refuse every request.
+    """
+
+    max_attempts: int = 8
+    first_wait: float = 1
+    longest_wait: float = 16
+    connect_timeout: float = 10
+    answer_timeout: float = 50
+    longest_bare_hold: float = 60
+    longest_hold: float = 900
+
+    def wait(self, attempt: int) -> float:
+        """The wait after the `attempt`-th attempt (from 1), before jitter."""
+        return min(self.first_wait * 2.0 ** (attempt - 1), self.longest_wait)
+
+
+READ = RetryPolicy()
+# Somebody sits in front of a check: it has to answer within two minutes whatever the server does.
+CHECK = RetryPolicy(
+    max_attempts=3, longest_wait=2, connect_timeout=5, answer_timeout=15, longest_bare_hold=8, longest_hold=15
+)
+
+
+class ReadStoppedError(Exception):
+    """A request was not sent, because no further request of the stream can be expected to succeed."""
+
+
+class NoCertificatesError(requests.RequestException):
+    """The file of certificates that the environment names does not exist."""
+
+
+class AnswerTooLargeError(requests.RequestException):
+    """The answer unpacks to more than is allowed."""
+
+
+class ApiKeyAuthenticator(AbstractHeaderAuthenticator):
+    """Adds the header `apikey`. Its presence also keeps requests from adding a credential out of a .netrc file.
+
+    The CDK's `TokenAuthenticator` cannot serve: it puts a method and a space before the token, even an empty one.
+    """
+
+    auth_header, token = "apikey", ""
+
+    def __init__(self, api_key: str) -> None:
+        self.token = api_key
+
+
+def retry_after(response: requests.Response) -> float:
+    """Seconds that the header Retry-After asks to wait, as number or date; 0 for nothing, nonsense or the past.
+
+    urllib3's parser cannot serve: it takes more than six hours for six hours, and the user is told the number.
+    """
+    value = response.headers.get("Retry-After", "").strip()
+    try:
+        if value.isascii() and value.isdigit():
+            return float(value)
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+
+
+class Pace(AbstractAPIBudget):
+    """When the next request may be sent: one pace for all requests of a sync, at the rate that tyntec allows.
+
+    tyntec's gateway counts requests in fixed windows, and answers more of them with 429. When it refuses one, or says
+    that nothing remains in the window, all requests hold. After the hold one request goes first. If it gets through, as
+    many follow as got through before the last refusal, and beyond that one at a time, and faster with each that gets
+    through. So a window costs about one refusal, whatever its length. Without a limit, nothing waits here.
+
+    refusals: how many requests were refused. stopped: whether no further request is to be sent.
+    given_up: whether tyntec asked for a longer wait than the policy allows, or refused every request for as long.
+    """
+
+    def __init__(self, policy: RetryPolicy, workers: int) -> None:
+        self._policy = policy
+        self._workers = workers
+        self._turn = threading.Condition()
+        self._in_flight: dict[requests.PreparedRequest, int] = {}  # and the number of holds when each was sent
+        self._holds = self._passed = self._refused_in_a_row = self.refusals = 0  # passed: since the last hold
+        self._resume_at = self._last_passed = 0.0
+        self._quota = float("inf")  # how many may pass before requests go one at a time
+        self._beyond_quota = 1.0  # how many may then be in flight
+        self.given_up = self.stopped = False
+
+    def start(self) -> None:
+        """Let requests pass: a stream begins to be read."""
+        self.given_up = self.stopped = False
+
+    def stop(self) -> None:
+        """Let no further request pass, those that wait for their turn included."""
+        with self._turn:
+            self.stopped = True
+            self._turn.notify_all()
+
+    @property
+    def hold(self) -> float:
+        """Seconds until requests may be sent again, 0 if they may."""
+        return max(0.0, self._resume_at - time.monotonic())
+
+    def get_matching_policy(self, request: Any) -> None:
+        """None: the policies of the CDK's own budgets count requests, and do not learn from refusals."""
+
+    def acquire_call(self, request: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Wait until `request` may be sent.
+
+        Raises:
+            ReadStoppedError: if it is not to be sent any more.
+        """
+        with self._turn:
+            while not self.stopped and (self.hold or len(self._in_flight) >= self._most_in_flight()):
+                self._turn.wait(self.hold or None)
+            if self.stopped:
+                raise ReadStoppedError
+            self._in_flight[request] = self._holds
+            self._last_passed = self._last_passed or time.monotonic()
+
+    def _most_in_flight(self) -> float:
+        if self._holds and not self._passed:
+            return 1
+        return min(self._workers, max(self._quota - self._passed, self._beyond_quota))
+
+    def update_from_response(self, request: Any, response: requests.Response | None) -> None:
+        """Learn from the answer to `request`, None if there was none."""
+        with self._turn:
+            sent_since_last_hold = self._in_flight.pop(request, None) == self._holds
+            refused = response is not None and response.status_code == requests.codes.too_many_requests
+            self.refusals += refused
+            if response is not None and not refused:
+                self._last_passed = time.monotonic()
+            if response is not None and sent_since_last_hold:
+                (self._refused if refused else self._got_through)(response)
+            self._turn.notify_all()
+
+    def _refused(self, response: requests.Response) -> None:
+        if self._passed:
+            # Two windows can look like one, if the first is met in its middle: a long run does not raise it much.
+            self._quota = min(self._passed, 0.9 * self._quota + 0.1 * self._passed)
+            self._refused_in_a_row = 0
+        bare = min(self._policy.first_wait * 2.0**self._refused_in_a_row, self._policy.longest_bare_hold)
+        asked = retry_after(response)
+        refused_for = time.monotonic() - self._last_passed
+        self.given_up = max(asked, refused_for) > self._policy.longest_hold
+        self._refused_in_a_row += 1
+        self._begin_hold(bare if self.given_up else asked or bare)
+
+    def _got_through(self, response: requests.Response) -> None:
+        self._passed += 1
+        if self._passed > self._quota:
+            self._beyond_quota += 0.5 / self._beyond_quota
+        hold = retry_after(response)  # of a 503, say
+        reset = response.headers.get("RateLimit-Reset", "")
+        if reset.isdecimal():
+            left = [int(value) for name in _REMAINING if (value := response.headers.get(name, "")).isdecimal()]
+            self._quota = min(self._quota, self._passed + min(left, default=self._workers))
+            hold = hold or (float(reset) if 0 in left else 0)
+        if 0 < hold <= self._policy.longest_hold:
+            self._quota = float("inf")
+            self._begin_hold(hold)
+
+    def _begin_hold(self, seconds: float) -> None:
+        self._holds += 1
+        self._resume_at = time.monotonic() + seconds
+        self._passed, self._beyond_quota = 0, 1.0
+
+
+class TyntecSession(LimiterSession):
+    """A session that can reach `api_url` and nothing else, and keeps no cookie.
+
+    A refused request is sent again when the pace allows it: being refused is no failed attempt in the CDK's count.
+    """
+
+    def __init__(self, api_url: str, pace: Pace, policy: RetryPolicy, max_bytes: int) -> None:
+        super().__init__(api_budget=pace)
+        self._pace = pace
+        # Plain http is spoken on loopback only, where a proxy from the environment would see the key.
+        self.trust_env = api_url.startswith("https://")
+        self.adapters.clear()
+        self.mount(f"{api_url}/", _Adapter(policy.answer_timeout, max_bytes))
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """The answer to `request`, read in full.
+
+        Raises:
+            ReadStoppedError: if the request was not sent, because reading has stopped.
+            requests.RequestException: if there is no answer, or it cannot be used.
+        """
+        while True:
+            try:
+                response = super().send(request, **kwargs)
+            except ReadStoppedError:
+                raise
+            except Exception as error:
+                self._pace.update_from_response(request, None)
+                if isinstance(error, requests.RequestException):
+                    raise
+                # A bare OSError is how requests says that there are no certificates; the rest is not valid HTTP.
+                kind = NoCertificatesError if type(error) is OSError else exceptions.ChunkedEncodingError
+                raise kind(request=request) from error
+            if response.status_code != requests.codes.too_many_requests or self._pace.given_up:
+                return response
+
+
+class _Adapter(threading.local, HTTPAdapter):
+    """requests' adapter with limits on the whole answer, in time and size: requests has none.
+
+    Each thread has a state of its own (`threading.local`), so that a thread which closes the adapter after a failure
+    closes its own connection and no other's.
+    """
+
+    def __init__(self, answer_timeout: float, max_bytes: int) -> None:
+        def answer(sock: socket, *args: Any, **kwargs: Any) -> HTTPResponse:
+            return _Answer(sock, answer_timeout, *args, **kwargs)
+
+        member = {"response_class": staticmethod(answer)}
+        self._connection_class = {
+            "http": type("_HttpConnection", (HTTPConnection,), member),
+            "https": type("_HttpsConnection", (HTTPSConnection,), member),
+        }
+        self._max_bytes = max_bytes
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = self._connection_class[pool.scheme]
+        return pool
+
+    def send(self, request: requests.PreparedRequest, stream: bool = False, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        response = super().send(request, stream=True, **kwargs)
+        pieces, size = [], 0
+        for piece in response.iter_content(_PIECE):
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._max_bytes:
+                self.close()
+                raise AnswerTooLargeError(request=request)
+        response._content = b"".join(pieces)  # noqa: SLF001  (requests has no public way to hand over such a body)
+        return response
+
+
+class _Answer(HTTPResponse):
+    """An answer whose headers and body have to be there before a deadline. Its cookies are dropped."""
+
+    def __init__(self, sock: socket, seconds: float, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock, time.monotonic() + seconds))
+
+    def begin(self) -> None:
+        super().begin()
+        del self.headers["Set-Cookie"]
+
+
+class _DeadlineReader(io.RawIOBase):
+    """A socket's reader that gives up at a moment in time, however often a byte arrives until then."""
+
+    def __init__(self, raw: Any, sock: socket, deadline: float) -> None:
+        self._raw, self._socket, self._deadline = raw, sock, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        self._socket.settimeout(left)
+        return int(self._raw.readinto(buffer))
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
