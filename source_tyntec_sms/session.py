@@ -206,6 +206,17 @@ class TyntecSession(LimiterSession):
         self.trust_env = api_url.startswith("https://")
         self.adapters.clear()
         self.mount(f"{api_url}/", _Adapter(policy.answer_timeout, max_bytes))
+        self._settings = super().merge_environment_settings(api_url, {}, None, None, None)
+
+    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
+        """The proxy and the certificates that the environment names, looked up once: there is one host only."""
+        return self._settings
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """`request` without what requests would merge into it for a tenth of its time: this session has no defaults."""
+        prepared = requests.PreparedRequest()
+        prepared.prepare(request.method, request.url, request.headers, params=request.params, auth=self.auth)
+        return prepared
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The answer to `request`, read in full.

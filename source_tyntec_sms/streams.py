@@ -86,7 +86,7 @@ class TyntecStream(HttpStream, ABC):
         return f"{self._url}/"
 
     def request_headers(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
-        return {"Accept": "application/json"}
+        return {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 
     def request_kwargs(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
         return {"allow_redirects": False, "timeout": (self._policy.connect_timeout, self._policy.answer_timeout)}
@@ -105,20 +105,24 @@ class TyntecStream(HttpStream, ABC):
         After a second without any it yields None. Only a few items for each worker are under way, so that neither many
         items nor a slow reader fill the memory.
         """
+        todo: SimpleQueue[Item | None] = SimpleQueue()
         done: SimpleQueue[tuple[Item, Any]] = SimpleQueue()
 
-        def work(item: Item) -> None:
-            try:
-                done.put((item, ask(item)))
-            except Exception as error:
-                done.put((item, error))
+        def work() -> None:
+            while (item := todo.get()) is not None:
+                try:
+                    done.put((item, ask(item)))
+                except Exception as error:
+                    done.put((item, error))
 
         waiting, under_way = iter(items), 0
         pool = ThreadPoolExecutor(workers)
+        for _ in range(workers):
+            pool.submit(work)
         try:
             while True:
                 for item in islice(waiting, 0 if self._pace.stopped else workers * ITEMS_PER_WORKER - under_way):
-                    pool.submit(work, item)
+                    todo.put(item)
                     under_way += 1
                 if not under_way:
                     return
@@ -132,7 +136,9 @@ class TyntecStream(HttpStream, ABC):
         finally:
             if under_way:
                 self._pace.stop()  # whoever reads the stream has lost interest
-            pool.shutdown(wait=False, cancel_futures=True)
+            for _ in range(workers):
+                todo.put(None)
+            pool.shutdown(wait=False)
 
     def rate_limit_notice(self, progress: str) -> Iterator[models.AirbyteMessage]:
         """Say that tyntec limits the rate of requests, and how far reading is, at most once a minute."""
