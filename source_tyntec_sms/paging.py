@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from airbyte_cdk.models import FailureType
@@ -10,10 +11,10 @@ from airbyte_cdk.models import FailureType
 from source_tyntec_sms.errors import traced
 from source_tyntec_sms.records import Row, to_integer
 
-MOST_PAGES = 10_000
-# How many rows a page shares with the full page before it, so that none is lost when a few are deleted in between.
+MOST_REQUESTS = 10_000
+# How many rows a page shares with the one before it, so that none is lost when a few are deleted in between.
 OVERLAP = 10
-# A page is taken for an earlier one, given again, if they share as many of their rows.
+# A page is taken for an earlier one, given again, if it shares as many of its rows.
 SHARE_OF_REPEATED_PAGE = 0.75
 
 
@@ -24,26 +25,28 @@ class Pages:
     honoured, or whether the answer's `size` counts the page or the whole list. So the first request names no page, the
     second page 1, and the answers tell the rest: where page 1 repeats the first answer, pages count from 1 or `page` is
     ignored, and page 2 tells which. A page with fewer rows than were asked for need not be the last: tyntec may give
-    less. After a full page the next is asked for with a slightly smaller `size`, so that it starts a few rows earlier.
+    less. So pages are asked for until one brings nothing new, each starting a few rows before the end of the last.
 
-    A phone number identifies its row. Rows without one are told apart by the request that registered them and by their
-    place: within a page all of them count.
+    A phone number identifies its row. So does a request id, until a page has two rows of one request: those are alike,
+    and all of them count, but for the ones in which the page overlaps the one before.
 
     params: the query parameters of the next request, None after the last.
     read: how many rows were new. announced: the most rows that an answer said the list has.
-    repeated_full_page: whether the last page was full, and one that came before.
+    repeated_full_page: whether the last page was one that came before, and the first was full.
     """
 
     def __init__(self, page_size: int) -> None:
         self._page_size = page_size
-        self._page = self._first_page = 0
-        self._end = 0  # the offset after the last row of the last page
-        self._full = False
-        self._first_keys: Counter[str] = Counter()
-        self._last_keys: list[str] = []
-        self._seen_pages: set[int] = set()
-        self._seen_keys: Counter[str] = Counter()
-        self._seen_rows: set[int] = set()
+        self._requests = self._first_page = 0
+        self._start = self._end = 0  # of the page asked for, and of what was read, counted in rows
+        self._most = 0  # rows of a page
+        self._full = self._size_is_ignored = False
+        self._first: Counter[str] = Counter()
+        self._last: list[str] = []
+        self._overlap: list[str] = []  # the end of the last page, with which the next should start
+        self._context: set[str] = set()  # of the overlap: the rows before those that are alike
+        self._read: Counter[str] = Counter()
+        self._alike: set[str] = set()
         self.params: dict[str, int] | None = {"size": page_size}
         self.read = self.announced = 0
         self.repeated_full_page = False
@@ -51,7 +54,7 @@ class Pages:
     @property
     def may_be_whole(self) -> bool:
         """Whether all rows may have been read, so that the next page need not exist."""
-        return self._page > 0 and not self._full
+        return self._requests > 0 and not self._full
 
     def new_rows(self, rows: Sequence[Row], size: Any) -> list[Row]:
         """The rows of the requested page that no earlier page held. `size` is what the answer says under that name.
@@ -63,108 +66,74 @@ class Pages:
         total = to_integer(size)
         if isinstance(total, int) and total not in (len(rows), asked):  # then it does not count the page
             self.announced = max(self.announced, total)
-        keys = [_key(row) for row in rows]
-        start = (self._page - self._first_page) * asked
-        repeated = self._is_repeated(rows, keys)
-        places = self._surplus(rows, keys) if repeated else self._unseen(keys, expected_overlap=self._end - start)
-        new = [rows[place] for place in places]
-        self.read += len(new)
-        self._seen_keys.update(map(_key, new))
-        self._seen_rows.update(hash(_whole(row)) for row in new)
+        self._requests += 1
         self._full = len(rows) >= asked
-        self.repeated_full_page = repeated and self._full
+        self._size_is_ignored |= len(rows) > asked
+        keys = [_key(row) for row in rows]
+        page = Counter(keys)
+        self._alike |= {key for key, count in page.items() if count > 1 and not _is_number(key)}
+        missing = self.announced - self.read
+        repeated, known, reach = False, Counter[str](), len(rows)
+        if len(page) == 1 and keys[0] in self._alike and missing > 0:
+            # All rows are alike: only the total says whether they come again, or are more of them.
+            known[keys[0]] = len(rows) - missing
+        elif repeated := self._is_repeated(page, asked):
+            known = self._read.copy()
+        elif not self._size_is_ignored and page.keys() & self._context:
+            known, reach = Counter(self._overlap), len(self._overlap)
+        new = []
+        for place, (row, key) in enumerate(zip(rows, keys, strict=True)):
+            if _is_number(key) or not self._alike:
+                is_old = key in self._read
+            else:
+                is_old = place < reach and known[key] > 0
+                known[key] -= is_old
+            if not is_old:
+                new.append(row)
+                self._read[key] += 1
+        self.read += len(new)
+        self.repeated_full_page = repeated and self._first.total() >= self._page_size
+        self._first = self._first or page
         if not repeated:
-            self._last_keys, self._end = keys, start + len(rows)
-        if repeated and self._page == 1:
+            self._last, self._most = keys, max(self._most, len(rows))
+            self._end = (self._end if self._size_is_ignored else self._start) + len(rows)
+        elif self._requests == 2:
             self._first_page = 1
-        elif not new or repeated:
-            rows = []
-        self._page += 1
-        if self._page == MOST_PAGES:
-            raise traced(
-                f"tyntec gave {MOST_PAGES:,} pages of phone numbers without an end. Report it to the maintainers of "
-                "this connector.",
-                FailureType.system_error,
-            )
-        size = (self._end - OVERLAP) // (self._page - self._first_page) if self._full else self._page_size
-        more = rows and self.read != self.announced
-        self.params = {"page": self._page, "size": max(1, min(size, self._page_size))} if more else None
+        self.params = self._next() if (new and not repeated) or (repeated and self._requests == 2) else None
         return new
 
-    def _is_repeated(self, rows: Sequence[Row], keys: list[str]) -> bool:
-        fingerprint, page = hash(tuple(sorted(keys))), Counter(keys)
-        equal = fingerprint in self._seen_pages
-        self._seen_pages.add(fingerprint)
-        self._first_keys = self._first_keys or page
-        if not (rows and self._page):
-            return False
-        if self.announced > self.read and len(set(map(_whole, rows))) == 1:
-            return False  # numbers of one registration, alike in every field: only the total says that there are more
-        return equal or any(
-            (page & earlier).total() >= SHARE_OF_REPEATED_PAGE * max(len(keys), earlier.total())
-            for earlier in (self._first_keys, Counter(self._last_keys))
+    def _is_repeated(self, page: Counter[str], asked: int) -> bool:
+        return any(
+            (page & earlier).total() >= SHARE_OF_REPEATED_PAGE * max(page.total(), min(earlier.total(), asked))
+            for earlier in (self._first, Counter(self._last))
+            if page and earlier
         )
 
-    def _surplus(self, rows: Sequence[Row], keys: list[str]) -> Iterator[int]:
-        """The places of the rows that a repeated page has more of than before, rows with a new field first."""
-        surplus = Counter(keys) - self._seen_keys
-        places = [place for place, key in enumerate(keys) if key in surplus]
-        for place in sorted(places, key=lambda place: hash(_whole(rows[place])) in self._seen_rows):
-            key = keys[place]
-            if surplus[key] > 0:
-                surplus[key] -= surplus[key] if _is_unique(key) else 1
-                yield place
+    def _next(self) -> dict[str, int]:
+        if self._requests == MOST_REQUESTS:
+            raise traced(
+                f"tyntec gave {MOST_REQUESTS:,} pages of phone numbers without an end. Report it to the maintainers "
+                "of this connector.",
+                FailureType.system_error,
+            )
+        context = min(OVERLAP, len(self._last) // 10)
+        alike = sum(1 for _ in takewhile(self._last[-1].__eq__, reversed(self._last)))
+        back = context + (alike if context and alike < len(self._last) / 4 else 0)
+        start = self._end - (0 if self._size_is_ignored else back)
+        gain, size = self._largest_gain(start)
+        if gain <= self._most / 4:
+            start = self._end
+            _, size = self._largest_gain(start)
+        page = start // size
+        self._start = page * size
+        self._overlap = self._last[self._start - self._end :] if self._start < self._end else []
+        self._context = set(self._overlap[: context or None])
+        return {"page": page + self._first_page, "size": size}
 
-    def _unseen(self, keys: list[str], expected_overlap: int) -> Iterator[int]:
-        """The places of the rows that are not the end of the page before, and have no number that came before."""
-        overlap = self._overlap(keys, expected_overlap)
-        numbers = set()
-        for place, key in enumerate(keys):
-            if _is_unique(key):
-                if key not in self._seen_keys and key not in numbers:
-                    yield place
-                numbers.add(key)
-            elif place not in overlap:
-                yield place
-
-    def _overlap(self, keys: list[str], expected: int) -> set[int]:
-        """The places at the head of a page whose rows are the tail of the page before.
-
-        Rows of one registration look alike and can straddle two pages. So a run of nothing but such rows is taken for
-        an overlap only where it is as long as expected.
-        """
-        unlike = len(set(self._last_keys)) == len(self._last_keys)
-        lengths = [
-            length
-            for length in _borders(keys, self._last_keys)
-            if length == expected or unlike or len(set(keys[:length])) > 1
-        ]
-        if lengths or expected <= 0:
-            best = min(lengths, key=lambda length: abs(length - expected) if expected > 0 else -length, default=0)
-            return set(range(best))
-        # A row of the overlap was deleted or added since: what is left of it counts, if it is most of it.
-        tail = Counter(self._last_keys[-expected:])
-        found = {place for place, key in enumerate(keys[:expected]) if (tail.subtract([key]) or tail[key] >= 0)}
-        return found if 2 * len(found) >= expected else set()
-
-
-def _borders(page: list[str], previous: list[str]) -> list[int]:
-    """The lengths of all heads of `page` that are tails of `previous`, in linear time (Knuth, Morris and Pratt)."""
-    sequence: list[str | None] = [*page, None, *previous]
-    border = [0] * len(sequence)
-    for index in range(1, len(sequence)):
-        length = border[index - 1]
-        while length and sequence[index] != sequence[length]:
-            length = border[length - 1]
-        border[index] = length + (sequence[index] == sequence[length])
-    lengths = [border[-1]]
-    while lengths[-1]:
-        lengths.append(border[lengths[-1] - 1])
-    return lengths[:-1]
-
-
-def _whole(row: Row) -> str:
-    return json.dumps(row, sort_keys=True)
+    def _largest_gain(self, start: int) -> tuple[int, int]:
+        """The most rows that a page can add which begins at `start` or a little earlier, and its size."""
+        overlaps = ((size, self._end - start + start % size) for size in range(1, self._most + 1))
+        return max(((size - overlap, size) for size, overlap in overlaps if 2 * overlap <= size), default=(0, 1))
 
 
 def _key(row: Row) -> str:
@@ -172,8 +141,8 @@ def _key(row: Row) -> str:
     for name in ("phoneNumber", "requestId"):
         if row.get(name) not in (None, ""):
             return f"{name} {row[name]}"
-    return _whole(row)
+    return json.dumps(row, sort_keys=True)
 
 
-def _is_unique(key: str) -> bool:
+def _is_number(key: str) -> bool:
     return key.startswith("phoneNumber ")

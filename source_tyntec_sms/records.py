@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,6 @@ from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
 Row = dict[str, Any]
 Convert = Callable[[Any], Any]
 
-_REPLACEMENT = "\\ufffd"
 # One JSON escape: a surrogate pair, else four hexadecimal digits, else any other.
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([0-9a-fA-F]{4})|.)")
 _SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -52,20 +52,16 @@ def decode(response: requests.Response) -> Any:
 
 def _text(response: requests.Response) -> str:
     # JSON is UTF-8 (RFC 8259), whatever charset the header names. Only a body that is not is read as the header says.
-    try:
+    with suppress(UnicodeDecodeError):
         return response.content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        try:
-            return response.content.decode(response.encoding or "utf-8", errors="replace")
-        except LookupError:
-            return response.content.decode(errors="replace")
+    with suppress(LookupError):
+        return response.content.decode(response.encoding or "utf-8", errors="replace")
+    return response.content.decode(errors="replace")
 
 
 def _storable(escape: re.Match[str]) -> str:
-    code = escape.group(1)
-    if code and (code == "0000" or "d800" <= code.lower() <= "dfff"):
-        return _REPLACEMENT
-    return escape.group()
+    code = (escape.group(1) or "").lower()
+    return "\\ufffd" if code == "0000" or "d800" <= code <= "dfff" else escape.group()
 
 
 def _not_json(constant: str) -> Any:
@@ -73,8 +69,7 @@ def _not_json(constant: str) -> Any:
 
 
 def _finite(number: str) -> float | str:
-    value = float(number)
-    return value if math.isfinite(value) else number
+    return value if math.isfinite(value := float(number)) else number
 
 
 class SchemaTransformer(TypeTransformer):
@@ -84,20 +79,28 @@ class SchemaTransformer(TypeTransformer):
     representation of a value: measured, it takes longer than all the rest of the pipeline. Here the schema is walked
     once, and a field that already has its type costs one comparison.
 
-    Strings, integers, date-times, objects and arrays are converted. Fields that the schema does not know, nulls and
-    values that cannot be converted are passed through unchanged.
+    Fields that the schema does not know, nulls and values that cannot be converted are passed through unchanged.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         super().__init__(TransformConfig.NoTransform)
-        self._convert = _object_converter(schema)
+        self._convert = _converter(schema)[1]
 
     def transform(self, record: dict[str, Any], schema: Mapping[str, Any]) -> None:
         """Convert `record` in place. `schema` is part of the CDK's interface: it was read at construction."""
         self._convert(record)
 
 
-def _object_converter(schema: Mapping[str, Any]) -> Convert:
+def _converter(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
+    """The Python type that needs no conversion, if there is one, and the conversion of all others."""
+    (declared,) = (name for name in schema["type"] if name != "null")
+    if schema.get("format") == "date-time":
+        return None, to_date_time
+    if declared == "array":
+        convert_item = _converter(schema["items"])[1]
+        return None, lambda value: [convert_item(item) for item in value] if isinstance(value, list) else value
+    if declared != "object":
+        return {"string": (str, to_string), "integer": (int, to_integer)}.get(declared, (None, lambda value: value))
     fields = [(name, *_converter(subschema)) for name, subschema in schema["properties"].items()]
 
     def convert(value: Any) -> Any:
@@ -108,35 +111,14 @@ def _object_converter(schema: Mapping[str, Any]) -> Convert:
                     value[name] = convert_field(field)
         return value
 
-    return convert
-
-
-def _converter(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
-    """The Python type that needs no conversion, if there is one, and the conversion of all others."""
-    declared = [name for name in schema["type"] if name != "null"]
-    if schema.get("format") == "date-time":
-        return None, to_date_time
-    if declared == ["string"]:
-        return str, to_string
-    if declared == ["integer"]:
-        return int, to_integer
-    if declared == ["object"]:
-        return None, _object_converter(schema)
-    if declared == ["array"]:
-        convert_item = _converter(schema["items"])[1]
-        return None, lambda value: [convert_item(item) for item in value] if isinstance(value, list) else value
-    raise TypeError(f"no conversion is known for the JSON schema type {declared}")
+    return None, convert
 
 
 def to_string(value: Any) -> Any:
     """A number or boolean as the string that JSON has for it, numbers without an exponent; else `value`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
     if isinstance(value, float):
         return format(Decimal(repr(value)), "f")
-    return value
+    return json.dumps(value) if isinstance(value, int) else value
 
 
 def to_integer(value: Any) -> Any:

@@ -16,9 +16,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from functools import partial
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -26,6 +24,7 @@ from typing import Any, NoReturn
 from airbyte_cdk import models
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER, AirbyteLogFormatter, is_platform_debug_log_enabled
+from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -43,6 +42,12 @@ CDK_LOGS = (
     ("memory_monitor", logging.INFO, ""),  # its own thresholds
     ("rate_limiting", logging.INFO, ""),  # each retry
 )
+COMMANDS = {
+    "spec": ("print the settings of a connection as JSON schema", ()),
+    "check": ("test whether the API key and the request id can be used", ("config",)),
+    "discover": ("print the streams and their JSON schemas", ("config",)),
+    "read": ("print the records of the streams in the catalog", ("config", "catalog")),
+}
 EXAMPLE = "example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"
 DISCOVERED = "is what discover prints. A configured catalog is needed, which also names the sync modes of each stream"
 
@@ -51,11 +56,11 @@ logger = logging.getLogger("airbyte")
 
 def run(source: SourceTyntecSms | None = None) -> NoReturn:
     """Run the command line. The exit code is 1 if a command or a sync failed, 2 if the command line is wrong."""
-    arguments = _parse(sys.argv[1:])
+    arguments = _parse(sys.argv[1:] or ["--help"])
     gc.freeze()
     gc.enable()
     warnings.simplefilter("ignore")
-    output = io.BufferedWriter(_Output(sys.__stdout__.fileno(), "w", closefd=False))  # type: ignore[union-attr]
+    output = io.BufferedWriter(_Output(1, "w", closefd=False))
     sys.__stdout__ = io.TextIOWrapper(output, encoding="utf-8", errors="backslashreplace")  # type: ignore[misc]
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of odd headers with a traceback
     for handler in logging.getLogger().handlers:
@@ -81,24 +86,18 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
     os._exit(exit_code)  # sys.exit would wait for threads that wait for a retry
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
+def _parse(words: list[str]) -> argparse.Namespace:
     """The arguments of the CDK's command line, without those for low-code connectors."""
-    description = "Airbyte source connector for tyntec's SMS API. It never sends an SMS."
-    parser = argparse.ArgumentParser(prog="source-tyntec-sms", description=description, epilog=EXAMPLE)
+    parser = argparse.ArgumentParser("source-tyntec-sms", epilog=EXAMPLE)
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    for name, files, what in (
-        ("spec", (), "print the settings of a connection as JSON schema"),
-        ("check", ("config",), "test whether the API key and the request id can be used"),
-        ("discover", ("config",), "print the streams and their JSON schemas"),
-        ("read", ("config", "catalog"), "print the records of the streams in the catalog"),
-    ):
+    for name, (what, files) in COMMANDS.items():
         command = commands.add_parser(name, help=what, description=what, epilog=EXAMPLE)
         command.add_argument("--debug", action="store_true", help="log every request")
         for file in files:
             command.add_argument(f"--{file}", required=True, metavar="FILE", help=f"the JSON file with the {file}")
         if name == "read":
             command.add_argument("--state", metavar="FILE", help="ignored: every sync reads everything")
-    return parser.parse_args(arguments or ["--help"])
+    return parser.parse_args(words)
 
 
 def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterator[models.AirbyteMessage]:
@@ -117,32 +116,36 @@ def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterato
         yield from entrypoint.discover(spec, config)
     else:
         catalog = _read_catalog(arguments.catalog)
-        unknown = _fail_unknown(catalog, [stream.name for stream in source.streams(config)])
-        yield from _fail_in_the_end(chain(unknown, entrypoint.read(spec, config, catalog, [])))
+        failed: dict[str, models.FailureType | None] = {}
+        try:
+            yield from _note_failures(_unknown_streams(catalog, source.streams(config)), failed)
+            yield from _note_failures(entrypoint.read(spec, config, catalog, []), failed)
+        except AirbyteTracedException:  # the CDK's own summary, which is made of repr()
+            if not failed:
+                raise
+        if failed:
+            types = set(failed.values())
+            raise traced(
+                f"Streams not read in full: {', '.join(failed)}. The error of each says why.",
+                (len(types) == 1 and types.pop()) or models.FailureType.config_error,
+            )
 
 
-def _fail_in_the_end(messages: Iterator[models.AirbyteMessage]) -> Iterator[models.AirbyteMessage]:
-    """Pass on the messages of a sync. If a stream failed, end with an error that says which, in plain words."""
-    failures: dict[str, models.FailureType | None] = {}
-    try:
-        for message in messages:
-            error = message.trace.error if message.trace else None
-            if error and error.stream_descriptor:
-                failures[error.stream_descriptor.name] = error.failure_type
-            yield message
-    except AirbyteTracedException:  # the CDK's own, which is made of repr()
-        if not failures:
-            raise
-    if failures:
-        types = set(failures.values())
-        raise traced(
-            f"Streams not read in full: {', '.join(failures)}. The error of each says why.",
-            (len(types) == 1 and types.pop()) or models.FailureType.config_error,
-        )
+def _note_failures(
+    messages: Iterable[models.AirbyteMessage], failed: dict[str, models.FailureType | None]
+) -> Iterator[models.AirbyteMessage]:
+    for message in messages:
+        error = message.trace.error if message.trace else None
+        if error and error.stream_descriptor:
+            failed[error.stream_descriptor.name] = error.failure_type
+        yield message
 
 
-def _fail_unknown(catalog: models.ConfiguredAirbyteCatalog, names: list[str]) -> Iterator[models.AirbyteMessage]:
+def _unknown_streams(
+    catalog: models.ConfiguredAirbyteCatalog, streams: Iterable[Stream]
+) -> Iterator[models.AirbyteMessage]:
     """Take the streams that do not exist out of `catalog` and fail each: the CDK would end them without an error."""
+    names = [stream.name for stream in streams]
     for configured in [configured for configured in catalog.streams if configured.stream.name not in names]:
         catalog.streams.remove(configured)
         stream = models.StreamDescriptor(name=configured.stream.name)
@@ -191,7 +194,7 @@ def _read_catalog(path: str) -> models.ConfiguredAirbyteCatalog:
 
 
 def _connection_status(status: models.Status, message: str | None) -> models.AirbyteMessage:
-    outcome = models.AirbyteConnectionStatus(status=status, message=filter_secrets(message) if message else None)
+    outcome = models.AirbyteConnectionStatus(status=status, message=message and filter_secrets(message))
     return models.AirbyteMessage(type=models.Type.CONNECTION_STATUS, connectionStatus=outcome)
 
 
@@ -241,21 +244,20 @@ def _flush_every_second() -> None:
 def _stop(signum: int, _frame: FrameType | None) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_DFL)
-    die = partial(_die_of, signum)
     # In threads of their own: this one may be in the middle of writing, or the reader of the output may be gone.
-    for thread in (threading.Thread(target=_say_and, args=(die, signum)), threading.Timer(SECONDS_TO_STOP, die)):
-        thread.daemon = True
-        thread.start()
+    threading.Thread(target=_say_and_die, args=(signum,), daemon=True).start()
+    threading.Thread(target=_die, args=(signum, SECONDS_TO_STOP), daemon=True).start()
 
 
-def _say_and(die: partial[NoReturn], signum: int) -> None:
+def _say_and_die(signum: int) -> None:
     with PRINT_BUFFER.lock:  # whoever holds it is writing: after that, no half line is on the output
         logger.warning("Stopped by %s, before all was read.", signal.Signals(signum).name)
         PRINT_BUFFER.flush()
-        die()
+        _die(signum, 0)
 
 
-def _die_of(signum: int) -> NoReturn:
+def _die(signum: int, seconds: float) -> NoReturn:
     """End as a process does that the signal kills: PyAirbyte ends a check by SIGTERM, and takes 143 for a failure."""
+    time.sleep(seconds)
     os.kill(os.getpid(), signum)
     os._exit(128 + signum)  # the first process of a container survives its own signal

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.client import HTTPResponse
 from socket import socket
 from typing import Any
@@ -46,9 +47,7 @@ class RetryPolicy:
 
 READ = RetryPolicy()
 # Somebody sits in front of a check: it has to answer within two minutes whatever the server does.
-CHECK = RetryPolicy(
-    max_attempts=3, longest_wait=2, connect_timeout=5, answer_timeout=15, longest_bare_hold=8, longest_hold=15
-)
+CHECK = RetryPolicy(3, longest_wait=2, connect_timeout=5, answer_timeout=15, longest_bare_hold=8, longest_hold=15)
 
 
 class ReadStoppedError(Exception):
@@ -76,14 +75,11 @@ class ApiKeyAuthenticator(AbstractHeaderAuthenticator):
 
 
 def retry_after(response: requests.Response) -> float:
-    """Seconds that the header Retry-After asks to wait, as number or date; 0 for nothing, nonsense or the past.
-
-    urllib3's parser cannot serve: it takes more than six hours for six hours, and the user is told the number.
-    """
+    """Seconds that the header Retry-After asks to wait, as number or date; 0 for nothing, nonsense or the past."""
     value = response.headers.get("Retry-After", "").strip()
-    try:
-        if value.isascii() and value.isdigit():
-            return float(value)
+    if value.isdecimal():
+        return float(value)
+    try:  # urllib3's parser cannot serve: it takes more than six hours for six hours, and the user is told the number
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError, OverflowError):
         return 0.0
@@ -194,7 +190,7 @@ class Pace(AbstractAPIBudget):
 
 
 class TyntecSession(LimiterSession):
-    """A session that can reach `api_url` and nothing else, and keeps no cookie.
+    """A session that can reach `api_url`, which ends in a slash, and nothing else, and keeps no cookie.
 
     A refused request is sent again when the pace allows it: being refused is no failed attempt in the CDK's count.
     """
@@ -205,12 +201,10 @@ class TyntecSession(LimiterSession):
         # Plain http is spoken on loopback only, where a proxy from the environment would see the key.
         self.trust_env = api_url.startswith("https://")
         self.adapters.clear()
-        self.mount(f"{api_url}/", _Adapter(policy.answer_timeout, max_bytes))
-        self._settings = super().merge_environment_settings(api_url, {}, None, None, None)
-
-    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
-        """The proxy and the certificates that the environment names, looked up once: there is one host only."""
-        return self._settings
+        self.mount(api_url, _Adapter(policy.answer_timeout, max_bytes))
+        # The proxy and the certificates that the environment names are looked up once: there is one host only.
+        settings = self.merge_environment_settings(api_url, {}, None, None, None)
+        self.merge_environment_settings = lambda **_: settings  # type: ignore[method-assign]
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """`request` without what requests would merge into it for a tenth of its time: this session has no defaults."""
@@ -249,14 +243,9 @@ class _Adapter(threading.local, HTTPAdapter):
     """
 
     def __init__(self, answer_timeout: float, max_bytes: int) -> None:
-        def answer(sock: socket, *args: Any, **kwargs: Any) -> HTTPResponse:
-            return _Answer(sock, answer_timeout, *args, **kwargs)
-
-        member = {"response_class": staticmethod(answer)}
-        self._connection_class = {
-            "http": type("_HttpConnection", (HTTPConnection,), member),
-            "https": type("_HttpsConnection", (HTTPSConnection,), member),
-        }
+        member = {"response_class": staticmethod(partial(_Answer, answer_timeout))}
+        kinds = {"http": HTTPConnection, "https": HTTPSConnection}
+        self._connection_class = {scheme: type("_Connection", (kind,), member) for scheme, kind in kinds.items()}
         self._max_bytes = max_bytes
         super().__init__(pool_connections=1, pool_maxsize=1)
 
@@ -281,7 +270,7 @@ class _Adapter(threading.local, HTTPAdapter):
 class _Answer(HTTPResponse):
     """An answer whose headers and body have to be there before a deadline. Its cookies are dropped."""
 
-    def __init__(self, sock: socket, seconds: float, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, seconds: float, sock: socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock, time.monotonic() + seconds))
 

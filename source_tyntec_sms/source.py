@@ -42,8 +42,8 @@ class SourceTyntecSms(AbstractSource):
             return False, str(in_plain_words(error))
         if isinstance(status, Skipped):
             return False, (
-                f"The API key works, but the SMS request id {settings.message_request_id} {status.why}. Enter the "
-                "requestId of a message of the last three months in the setting 'SMS Message Request ID'."
+                f"The API key works, but the SMS request id {settings.message_request_id} {status.why} Enter the "
+                "requestId of a newer message in the setting 'SMS Message Request ID'."
             )
         return True, None
 

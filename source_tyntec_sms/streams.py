@@ -2,11 +2,11 @@
 
 import logging
 import time
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote as percent_encode
@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 from airbyte_cdk import models
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpClient, HttpStream
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
@@ -61,16 +62,17 @@ class TyntecStream(HttpStream, ABC):
 
     # Full refresh only. HttpStream would offer to resume one, from a page number that may have moved by then.
     is_resumable = False
+    url_base = ""
     answers: error_handler.Answers
     max_bytes: int
 
     def __init__(self, config: Config, policy: RetryPolicy, pace: Pace) -> None:
         super().__init__()
         self._config, self._policy, self._pace = config, policy, pace
-        self._url = api_url()
+        self.url_base = f"{api_url()}/"
         self._next_notice, self._noticed_refusals = 0.0, pace.refusals
         self.transformer = SchemaTransformer(self.get_json_schema())
-        facts = {"host": urlsplit(self._url).hostname, "limit": self.max_bytes // 1_000_000}
+        facts = {"host": urlsplit(self.url_base).hostname, "limit": self.max_bytes // 1_000_000}
         # HttpStream cannot be given a session or a logger: its own reaches any host, and logs in the CDK's words.
         self._http_client = HttpClient(
             name=self.name,
@@ -78,12 +80,8 @@ class TyntecStream(HttpStream, ABC):
             error_handler=error_handler.TyntecErrorHandler(self.answers, policy, pace, facts, self.problem),
             backoff_strategy=error_handler.TyntecBackoffStrategy(policy, self.logger),
             authenticator=ApiKeyAuthenticator(config.api_key),
-            session=TyntecSession(self._url, pace, policy, self.max_bytes),
+            session=TyntecSession(self.url_base, pace, policy, self.max_bytes),
         )
-
-    @property
-    def url_base(self) -> str:
-        return f"{self._url}/"
 
     def request_headers(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
         return {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
@@ -110,10 +108,7 @@ class TyntecStream(HttpStream, ABC):
 
         def work() -> None:
             while (item := todo.get()) is not None:
-                try:
-                    done.put((item, ask(item)))
-                except Exception as error:
-                    done.put((item, error))
+                done.put((item, _outcome(ask, item)))
 
         waiting, under_way = iter(items), 0
         pool = ThreadPoolExecutor(workers)
@@ -126,13 +121,9 @@ class TyntecStream(HttpStream, ABC):
                     under_way += 1
                 if not under_way:
                     return
-                try:
-                    result = done.get(timeout=1)
-                except Empty:
-                    yield None
-                else:
-                    under_way -= 1
-                    yield result
+                result = _get(done)
+                under_way -= result is not None
+                yield result
         finally:
             if under_way:
                 self._pace.stop()  # whoever reads the stream has lost interest
@@ -162,8 +153,8 @@ class MessageStatus(TyntecStream):
     answers = error_handler.STATUS_ANSWERS
     max_bytes = 5_000_000
 
-    def path(self, *, stream_slice: Mapping[str, Any] | None = None, **kwargs: Any) -> str:
-        return f"messaging/v1/messages/{percent_encode((stream_slice or {})['request_id'], safe='')}"
+    def path(self, **kwargs: Any) -> str:
+        return f"messaging/v1/messages/{percent_encode(kwargs['stream_slice']['request_id'], safe='')}"
 
     def problem(self, document: Any, response: requests.Response) -> str | None:
         """Whether the status is that of another message, or the gateway's error under the wrong HTTP status."""
@@ -190,19 +181,18 @@ class MessageStatus(TyntecStream):
         except Exception as error:
             raise in_plain_words(error) from None
         if response.status_code == requests.codes.not_found:
-            return Skipped("unknown", "is unknown to tyntec, or older than three months")
+            return Skipped("unknown", "is unknown to tyntec, or older than three months.")
         if not response.ok:
-            return Skipped("refused", f"was refused by tyntec: {quote_answer(response)}")
-        return next(iter(self.parse_response(response, stream_slice={"request_id": request_id})))
+            return Skipped("refused", f"was refused by tyntec: {quote_answer(response)}.")
+        (status,) = self.parse_response(response)
+        status["requestId"] = status.get("requestId") or request_id
+        return status
 
-    def parse_response(
-        self, response: requests.Response, *, stream_slice: Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> Iterable[Row]:
+    def parse_response(self, response: requests.Response, **kwargs: Any) -> list[Row]:
         status = decode(response)
         if not isinstance(status, dict):
             raise _wrong(status, "where the status of a message was expected")
-        status["requestId"] = status.get("requestId") or (stream_slice or {})["request_id"]
-        yield status
+        return [status]
 
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         """The status of each message that tyntec knows.
@@ -215,13 +205,12 @@ class MessageStatus(TyntecStream):
         self._pace.start()
         for result in self.results(request_ids, self.status, self._config.num_workers):
             yield from self.rate_limit_notice(report.progress)
-            if result:
-                request_id, outcome = result
-                if isinstance(outcome, dict):
-                    yield outcome
-                report.add(request_id, outcome)
-                if report.consecutive_failures >= CONSECUTIVE_FAILURES:
-                    self._pace.stop()
+            if result and not isinstance(result[1], ReadStoppedError):
+                if isinstance(result[1], dict):
+                    yield result[1]
+                report.add(*result)
+            if report.consecutive_failures >= CONSECUTIVE_FAILURES:
+                self._pace.stop()
         report.finish()
 
 
@@ -229,12 +218,10 @@ class Report:
     """Counts what became of the request ids of one read, and finds the words for it."""
 
     def __init__(self, total: int, logger: logging.Logger) -> None:
-        self._total = total
-        self._logger = logger
+        self._total, self._logger = total, logger
         self._counts = Counter(read=0)
-        self._skipped: defaultdict[str, list[str]] = defaultdict(list)
-        self._failed: list[str] = []
-        self._errors: Counter[tuple[str, models.FailureType]] = Counter()
+        self._ids: defaultdict[tuple[str, str], list[str]] = defaultdict(list)  # those not read, by kind and reason
+        self._failure_types: set[FailureType] = set()
         self._next_progress = time.monotonic() + SECONDS_BETWEEN_PROGRESS
         self.consecutive_failures = 0
 
@@ -244,91 +231,73 @@ class Report:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items())
         return f"{self._counts.total():,} of {self._total:,} request ids asked: {counts}."
 
-    def add(self, request_id: str, outcome: Row | Skipped | Exception) -> None:
-        """Count what became of one id. An id that was not asked for, because reading has stopped, does not count."""
-        if isinstance(outcome, ReadStoppedError):
-            return
-        self.consecutive_failures = self.consecutive_failures + 1 if isinstance(outcome, Exception) else 0
-        if isinstance(outcome, Exception):
-            self._counts["failed"] += 1
-            self._logger.warning("The status of request id %s could not be read. %s", request_id, outcome)
-            self._failed.append(request_id)
-            self._errors[str(outcome), in_plain_words(outcome).failure_type] += 1
-        elif isinstance(outcome, Skipped):
-            self._counts[outcome.kind] += 1
-            self._skipped[outcome.why].append(request_id)
-            if len(self._skipped[outcome.why]) == IDS_PER_WARNING:
-                self._name_skipped(outcome.why)
-        else:
-            self._counts["read"] += 1
+    def add(self, request_id: str, outcome: Row | Skipped | AirbyteTracedException) -> None:
+        """Count what became of one id."""
+        kind, why = outcome if isinstance(outcome, Skipped) else ("read", "")
+        if isinstance(outcome, AirbyteTracedException):
+            kind, why = "failed", str(outcome)
+            self._failure_types.add(outcome.failure_type)
+        self._counts[kind] += 1
+        self.consecutive_failures = self.consecutive_failures + 1 if kind == "failed" else 0
+        if kind != "read":
+            self._ids[kind, why].append(request_id)
+            if len(self._ids[kind, why]) % IDS_PER_WARNING == 0:
+                self._name(kind, why, IDS_PER_WARNING)
         asked, now = self._counts.total(), time.monotonic()
         if asked < self._total and (asked % IDS_BETWEEN_PROGRESS == 0 or now >= self._next_progress):
             self._next_progress = now + SECONDS_BETWEEN_PROGRESS
             self._logger.info(self.progress)
 
     def finish(self) -> None:
-        """Name the rest of the ids that were skipped, and say how many were read.
+        """Name the rest of the ids that were not read, and say how many were.
 
         Raises:
             AirbyteTracedException: if any status could not be read, or tyntec has none for any of the ids.
         """
-        for why in self._skipped:
-            self._name_skipped(why)
+        for (kind, why), request_ids in self._ids.items():
+            self._name(kind, why, len(request_ids) % IDS_PER_WARNING)
         self._logger.info(self.progress)
-        if self._failed:
-            raise self._error()
+        reasons = {why: request_ids for (kind, why), request_ids in self._ids.items() if kind == "failed"}
+        if reasons:
+            failed, rest = list(chain(*reasons.values())), self._total - self._counts.total()
+            names = ", ".join(failed[:NAMED_FAILURES])
+            names += f" and {len(failed) - NAMED_FAILURES:,} more" if len(failed) > NAMED_FAILURES else ""
+            most = sorted(reasons, key=lambda why: -len(reasons[why]))[:3]
+            told = " ".join(why if len(reasons) == 1 else f"{len(reasons[why])} times: {why}" for why in most)
+            told += f" The other {rest:,} were not asked for: they would have failed too." if rest else ""
+            fixable = FailureType.config_error in self._failure_types
+            raise traced(
+                f"{len(failed):,} of {self._total:,} statuses could not be read: {names}. {told} {self.progress}",
+                FailureType.config_error if fixable else self._failure_types.pop(),
+            )
         if not self._counts["read"]:
             raise config_error(
-                f"tyntec has no status for any of the {self._total:,} SMS request ids: each "
-                f"{' or '.join(list(self._skipped)[:3])}. Enter the requestId of a newer message in the setting 'SMS "
-                "Message Request ID'."
+                f"tyntec has no status for any of the {self._total:,} SMS request ids: each {next(iter(self._ids))[1]} "
+                "Enter the requestId of a newer message in the setting 'SMS Message Request ID'."
             )
 
-    def _name_skipped(self, why: str) -> None:
-        if self._skipped[why]:
-            self._logger.warning("Request ids skipped: %s. Each %s.", ", ".join(self._skipped[why]), why)
-            self._skipped[why] = []
-
-    def _error(self) -> AirbyteTracedException:
-        more, rest = len(self._failed) - NAMED_FAILURES, self._total - self._counts.total()
-        names = ", ".join(self._failed[:NAMED_FAILURES]) + (f" and {more:,} more" if more > 0 else "")
-        reasons = " ".join(
-            reason if len(self._errors) == 1 else f"{count} times: {reason}"
-            for (reason, _), count in self._errors.most_common(3)
-        )
-        not_asked = f" The remaining {rest:,} were not asked for, because they would have failed too." if rest else ""
-        types = {failure_type for _, failure_type in self._errors}
-        fixable = models.FailureType.config_error in types
-        return traced(
-            f"{len(self._failed):,} of {self._total:,} statuses could not be read: {names}. {reasons}{not_asked} "
-            f"{self._counts['read']:,} were read.",
-            models.FailureType.config_error if fixable else types.pop(),
-        )
+    def _name(self, kind: str, why: str, last: int) -> None:
+        if last:
+            what = "not read: %s. %s" if kind == "failed" else "skipped: %s. Each %s"
+            self._logger.warning(f"Request ids {what}", ", ".join(self._ids[kind, why][-last:]), why)  # noqa: G004
 
 
 class ListStream(TyntecStream, ABC):
-    """A stream whose endpoint answers with a list of rows, each of which is a record."""
+    """A stream whose endpoint answers with a list of rows, each of which is a record.
+
+    endpoint: the path. rows_field: the field of the answer that holds the rows.
+    """
 
     answers = error_handler.LIST_ANSWERS
     max_bytes = 256_000_000
-
-    @property
-    @abstractmethod
-    def endpoint(self) -> str:
-        """The path of the list."""
-
-    @property
-    @abstractmethod
-    def rows_field(self) -> str:
-        """The field of the answer that holds the rows."""
+    endpoint: str
+    rows_field: str
 
     def path(self, **kwargs: Any) -> str:
         return self.endpoint
 
-    def request_params(
-        self, *args: Any, next_page_token: Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> dict[str, Any]:
-        return dict(next_page_token or {})
+    def request_params(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return dict(kwargs["next_page_token"])
 
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         """The rows of the list.
@@ -352,34 +321,35 @@ class ListStream(TyntecStream, ABC):
 
     def get(self, params: Mapping[str, Any]) -> Generator[models.AirbyteMessage, None, requests.Response]:
         """The answer to one request with the query parameters `params`."""
+        response: requests.Response | Exception = ReadStoppedError()
         for result in self.results([params], lambda params: self._fetch_next_page(None, None, params)[1], workers=1):
             yield from self.rate_limit_notice("Then the list is asked for again.")
-            if result and isinstance(result[1], Exception):
-                raise result[1]
-            if result:
-                return result[1]
-        raise ReadStoppedError
+            response = result[1] if result else response
+        if isinstance(response, Exception):
+            raise response
+        return response
 
-    def parse_response(self, response: requests.Response, **kwargs: Any) -> Iterable[Row]:
-        return (row for page in self.pages(response) for row in page[self.rows_field])
-
-    def pages(self, response: requests.Response) -> list[dict[str, Any]]:
-        """The objects that wrap rows in an answer: one, or an array of them; none for 204, or a page too many.
+    def parse_response(self, response: requests.Response, **kwargs: Any) -> list[Row]:
+        """The rows in an answer; none if it is 204, or a page too many.
 
         Raises:
             AirbyteTracedException: if the answer, or a row in it, has another shape.
         """
+        rows = [row for page in self.pages(response) for row in page[self.rows_field]]
+        for row in rows:
+            if not isinstance(row, dict):
+                raise _wrong(row, f"among the rows of '{self.rows_field}'")
+        return rows
+
+    def pages(self, response: requests.Response) -> list[dict[str, Any]]:
+        """The objects that wrap rows in an answer: one, or an array of them."""
         if response.status_code in (requests.codes.no_content, requests.codes.not_found):
             return []
         document = decode(response)
         pages = document if isinstance(document, list) and document else [document]
         for page in pages:
-            rows = page.get(self.rows_field) if isinstance(page, dict) else None
-            if not isinstance(rows, list):
+            if not isinstance(page, dict) or not isinstance(page.get(self.rows_field), list):
                 raise _wrong(page, f"without the list '{self.rows_field}' that was expected")
-            for row in rows:
-                if not isinstance(row, dict):
-                    raise _wrong(row, f"among the rows of '{self.rows_field}'")
         return pages
 
     def not_found(self, response: requests.Response) -> AirbyteTracedException:
@@ -418,11 +388,10 @@ class PhoneNumbers(ListStream):
         while pages.params:
             response = yield from self.get(pages.params)
             found = self.pages(response)
-            no_end = pages.read or response.status_code == requests.codes.not_found
-            if not found and no_end and not pages.may_be_whole:
+            needed = pages.read or response.status_code == requests.codes.not_found
+            if not found and needed and not pages.may_be_whole:
                 raise self.not_found(response)
-            rows = [row for page in found for row in page[self.rows_field]]
-            yield from pages.new_rows(rows, found[0].get("size") if found else None)
+            yield from pages.new_rows(self.parse_response(response), found[0].get("size") if found else None)
         if pages.read < pages.announced:
             self.logger.warning("tyntec announced %d phone numbers, but gave %d.", pages.announced, pages.read)
         elif pages.repeated_full_page:
@@ -440,11 +409,25 @@ class PhoneRegistrations(ListStream):
     rows_field = "provisioningRequests"
 
 
+def _get(queue: "SimpleQueue[Item]") -> Item | None:
+    try:
+        return queue.get(timeout=1)
+    except Empty:
+        return None
+
+
+def _outcome(ask: Callable[[Item], Any], item: Item) -> Any:
+    try:
+        return ask(item)
+    except Exception as error:
+        return error
+
+
 def _wrong(document: object, where: str) -> AirbyteTracedException:
     """The error for a JSON document of another kind than tyntec documents."""
     kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
     kind = kinds.get(type(document), "a number")
     return traced(
         f"tyntec answered with {kind} {where}. If this lasts, report it to the maintainers of this connector.",
-        models.FailureType.system_error,
+        FailureType.system_error,
     )
