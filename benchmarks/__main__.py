@@ -1,170 +1,162 @@
-"""Measures the connector, in pairs, and prints what came out: `make bench`, or `python -m benchmarks [--quick]`.
+"""Measures the connector and prints what came out: `make bench`, or `python -m benchmarks [--quick] [--only NAME …]`.
 
-In every round all contenders run one after the other, in an order that turns from round to round, and the ratio is
-taken within the round. So what slows the machine down for a while slows both sides of a ratio.
+Times are measured in pairs. In every round all contenders run one after the other, in an order that turns from round
+to round, and the ratio is taken within the round. So what slows the machine down for a while slows both sides.
 """
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from statistics import median
 
-from benchmarks.contenders import IMPORT_CDK, SPEC, Job, Run, Server, run
-
-Contenders = Mapping[str, Callable[[], Run]]
+from benchmarks.contenders import IMPORT_CDK, SPEC, BenchmarkError, Job, Server, run
+from benchmarks.report import Contenders, Limited, Report, progress
+from integration_tests.sandbox_limits import Drop, Limit
 
 DELAY = 0.1
+DELAY_BEHIND_LIMITS = 0.05
+PAUSE = 10
+
+LIMITS = {
+    "10-a-second": Limited(Limit(10), rows=200, workers=10, time=1.15, refusals=0.20),
+    "10-a-second-bare": Limited(Limit(10, retry_after=False), rows=200, workers=10, time=1.25, refusals=0.25),
+    "20-a-second": Limited(Limit(20), rows=400, workers=40, time=1.15, refusals=0.25),
+    "300-a-minute": Limited(Limit(300, 60), rows=700, workers=10, time=1.10, refusals=0.10),
+    "300-a-minute-bare": Limited(Limit(300, 60, retry_after=False), rows=700, workers=10, time=1.25, refusals=0.10),
+    "10-a-second-headers": Limited(Limit(10, headers=True), rows=200, workers=10, time=1.10, refusals=0.05),
+    "50-a-second-drop": Limited(Limit(50, drop=Drop(5, 20, 30)), rows=900, workers=10, time=1.20, refusals=0.25),
+}
 
 
 @dataclass
-class Report:
-    """Rows of two tables: ratios beside their targets, and what they were made from. `notes` is about the server."""
+class Bench:
+    """The measurements. `quick` shows that they run, with numbers too small to mean much."""
 
-    ratios: list[tuple[str, ...]] = field(default_factory=list)
-    times: list[tuple[str, ...]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    report: Report
+    folder: Path
+    quick: bool
 
-    def compare(self, what: str, rounds: int, contenders: Contenders, targets: Mapping[str, float | None]) -> None:
-        """Run `contenders`, the first of which is measured against each of `targets`, by time."""
-        runs: dict[str, list[Run]] = {name: [] for name in contenders}
-        names = list(contenders)
-        for _ in range(rounds):
-            for name in names:
-                progress(f"{what}: {name}")
-                runs[name].append(contenders[name]())
-            names = [*names[1:], names[0]]
-        ours = next(iter(contenders))
-        for other, target in targets.items():
-            ratios = [a.seconds / b.seconds for a, b in zip(runs[ours], runs[other], strict=True)]
-            self._judge(f"{what}: {ours} / {other}", ratios, target, "{:.3f}")
-        for name, each in runs.items():
-            self._time(f"{what}: {name}", each)
+    def statuses(self, size: int, workers: int, rounds: int, floor: float | None, rival: float | None = None) -> None:
+        """Statuses, and whether their server could keep up.
 
-    def memory(self, rounds: int, small: Job, large: Job, target: float) -> None:
-        """Run the connector for both jobs; what grows is its peak memory."""
-        runs: dict[int, list[Run]] = {small.size: [], large.size: []}
-        for _ in range(rounds):
-            for job in (small, large):
-                progress(f"memory: {job.size} ids")
-                runs[job.size].append(job.connector())
-        growth = [b.peak - a.peak for a, b in zip(runs[small.size], runs[large.size], strict=True)]
-        self._judge(f"4. peak memory: {large.size:,} ids - {small.size:,} ids", growth, target, "{:.1f} MB")
-        for size, each in runs.items():
-            self._time(f"4. {size:,} statuses, no delay, {small.workers} workers: connector", each)
-
-    def _judge(self, what: str, values: list[float], target: float | None, form: str) -> None:
-        middle = median(values)
-        limit, verdict = "none", ""
-        if target is not None:
-            limit = "≤ " + form.format(target)
-            verdict = "reached" if middle <= target else f"missed by {form.format(middle - target)}"
-        spread = f"{form.format(min(values))} … {form.format(max(values))}"
-        self.ratios.append((what, form.format(middle), limit, verdict, spread, str(len(values))))
-
-    def _time(self, what: str, runs: list[Run]) -> None:
-        seconds = [each.seconds for each in runs]
-        cells = f"{median(seconds):.2f} s", f"{min(seconds):.2f} … {max(seconds):.2f} s"
-        cpu, peak = median(each.cpu for each in runs), median(each.peak for each in runs)
-        self.times.append((what, *cells, f"{cpu:.2f} s", f"{peak:.0f} MB"))
-
-    def __str__(self) -> str:
-        ratios = table(("ratio", "median", "target", "", "least … most", "rounds"), self.ratios)
-        times = table(("wall time", "median", "least … most", "CPU", "peak memory"), self.times)
-        server = "The server is `benchmarks/server.py` (aiohttp), a process of its own. Was it the bottleneck?"
-        return "\n".join([*ratios, "", machine(), "", *times, "", server, "", *self.notes])
-
-
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    """The lines of a Markdown table with columns of even width."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    rule = tuple("-" * width for width in widths)
-    return [
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
-        for row in (head, rule, *rows)
-    ]
-
-
-def machine() -> str:
-    """The machine and the versions that the times were measured with."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    versions = [f"{name} {version(name)}" for name in ("airbyte-cdk", "requests", "urllib3", "aiohttp")]
-    parts = [names[0] if names else platform.processor(), f"{os.cpu_count()} cores", platform.platform()]
-    return f"Measured on {', '.join([*parts, f'Python {platform.python_version()}', *versions])}."
-
-
-def progress(words: str) -> None:
-    """Tell whoever waits what is run, apart from the tables."""
-    print(words, file=sys.stderr)
-
-
-def measure(folder: Path, quick: bool) -> Report:
-    """All four measurements; `quick` shows that they run, with numbers too small to mean much."""
-    report = Report()
-    statuses(report, folder, quick)
-    contacts(report, folder, 1_000 if quick else 100_000, 2 if quick else 5)
-    start_up: Contenders = {
-        "spec": lambda: run(*SPEC),
-        "importing airbyte_cdk.entrypoint": lambda: run(*IMPORT_CDK),
-    }
-    report.compare("3. start-up", 3 if quick else 11, start_up, {"importing airbyte_cdk.entrypoint": 1.1})
-    with Server() as server:
-        small, large = (Job(server, "message_status", size, 10, folder) for size in (500, 8_000))
-        report.memory(1 if quick else 3, small, large, 40)
-    return report
-
-
-def statuses(report: Report, folder: Path, quick: bool) -> None:
-    """Statuses with 1, 10 and 40 workers, and whether their server could keep up."""
-    size = 100 if quick else 1_000
-    with Server() as server:
-        job = Job(server, "message_status", size, 10, folder)
-        for read in (job.connector, job.low_code):
-            read()  # what is compiled or cached on first use must not count
-        burst = Job(server, "message_status", 5 * size, 10, folder)
-        without_delay = burst.size / min(burst.bare().seconds for _ in range(3))
-    for workers, rounds, floor, rival in ((1, 1, None, None), (10, 5, 1.2, 1.02), (40, 5, None, None)):
+        `floor` and `rival` are the targets: times the bare pool, and times the low-code manifest if it is to run.
+        """
+        size, rounds = (100, 1) if self.quick else (size, rounds)
         with Server(delay=DELAY) as server:
-            job = Job(server, "message_status", size, workers, folder)
-            contenders = {"connector": job.connector, "bare pool": job.bare, "low-code": job.low_code}
-            what = f"1. {size:,} statuses, {workers} worker{'s' * (workers > 1)}"
+            job = Job(server, "message_status", size, workers, self.folder)
+            contenders = {"connector": job.connector, "bare pool": job.bare}
+            targets = {"bare pool": floor}
+            if rival is not None:
+                contenders["low-code"], targets["low-code"] = job.low_code, rival
+            what = f"{size:,} statuses at {DELAY * 1000:.0f} ms, {workers} worker{'s' * (workers > 1)}"
             start = time.perf_counter()
-            report.compare(what, 1 if quick else rounds, contenders, {"bare pool": floor, "low-code": rival})
+            self.report.compare(what, rounds, contenders, targets)
             seconds = time.perf_counter() - start
-        report.notes.append(
-            f"- With {workers} at a time, at most {workers / DELAY:,.0f} statuses a second can be asked for; without "
-            f"the delay, 10 bare threads got {without_delay:,.0f} a second. The server was computing "
-            f"{server.cpu / seconds:.1%} of the time, its own start included."
+        self.report.notes.append(
+            f"- With {workers} at a time, at most {workers / DELAY:,.0f} statuses a second can be asked for. The "
+            f"server was computing {server.cpu / seconds:.1%} of the time, its own start included."
         )
 
+    def cpu(self) -> None:
+        """The CPU time of statuses that are answered at once."""
+        size = 300 if self.quick else 8_000
+        with Server() as server:
+            job = Job(server, "message_status", size, 10, self.folder)
+            contenders = {"connector": job.connector, "bare pool": job.bare}
+            what = f"CPU time of {size:,} statuses at no latency, 10 workers"
+            self.report.compare(what, 1 if self.quick else 5, contenders, {"bare pool": 1.15}, measured="cpu")
+            fastest = min(job.bare().seconds for _ in range(1 if self.quick else 3))
+        self.report.notes.append(f"- Without a delay, 10 bare threads got {size / fastest:,.0f} statuses a second.")
 
-def contacts(report: Report, folder: Path, size: int, rounds: int) -> None:
-    """The list of contacts, and what of the time is the server's."""
-    with Server(contacts=size) as server:
-        job = Job(server, "contacts", size, 10, folder)
-        contenders = {"connector": job.connector, "low-code": job.low_code, "only fetching the body": job.bare}
-        report.compare(f"2. {size:,} contacts", rounds, contenders, {"low-code": 0.95, "only fetching the body": None})
-    report.notes.append("- Of the contacts, the server's share is within the row 'only fetching the body'.")
+    def contacts(self) -> None:
+        """The list of contacts, and what of the time is the server's."""
+        size = 1_000 if self.quick else 100_000
+        with Server(contacts=size) as server:
+            job = Job(server, "contacts", size, 10, self.folder)
+            contenders = {"connector": job.connector, "low-code": job.low_code, "only fetching the body": job.bare}
+            targets = {"low-code": 0.78, "only fetching the body": None}
+            self.report.compare(f"{size:,} contacts", 2 if self.quick else 5, contenders, targets)
+        self.report.notes.append("- Of the contacts, the server's share is within the row 'only fetching the body'.")
+
+    def spec(self) -> None:
+        """The start of the process."""
+        contenders: Contenders = {
+            "spec": partial(run, *SPEC),
+            "importing airbyte_cdk.entrypoint": partial(run, *IMPORT_CDK),
+        }
+        targets = {"importing airbyte_cdk.entrypoint": 1.05}
+        self.report.compare("start-up", 3 if self.quick else 11, contenders, targets)
+
+    def memory(self, pause: float) -> None:
+        """The peak memory of many ids, read by a process that does not read anything for `pause` seconds."""
+        size, pause = (1_000, min(pause, 1)) if self.quick else (100_000, pause)
+        with Server() as server:
+            job = Job(server, "message_status", size, 10, self.folder)
+            words = f", a reader that pauses for {pause:.0f} seconds" if pause else ""
+            what = f"{size:,} statuses at no latency, 10 workers{words}"
+            self.report.memory(what, 1, partial(job.connector, pause=pause), 160)
+
+    def limit(self, row: Limited) -> None:
+        """Statuses under a rate limit. One run: the server's clock sets the pace."""
+        if self.quick:
+            row = replace(row, limit=replace(row.limit, seconds=min(row.limit.seconds, 3)), rows=row.limit.count + 10)
+        progress(str(row))
+        with Server(delay=DELAY_BEHIND_LIMITS, limit=row.limit) as server:
+            ended = Job(server, "message_status", row.rows, row.workers, self.folder).connector(complete=False)
+        self.report.limited(row, ended, server)
+
+    def warm_up(self) -> None:
+        """Run each contender once: what is compiled or cached on first use must not count."""
+        with Server(contacts=1) as server:
+            for job in (Job(server, "message_status", 1, 1, self.folder), Job(server, "contacts", 1, 1, self.folder)):
+                for read in (job.connector, job.low_code, job.bare):
+                    read()
+
+    def failure(self, measure: Callable[["Bench"], None]) -> str | None:
+        """Measure, and say what failed, if something did."""
+        try:
+            measure(self)
+        except BenchmarkError as error:
+            return str(error)
+        return None
 
 
-def main() -> None:
-    """Measure and print."""
+MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
+    "statuses-1": lambda bench: bench.statuses(300, 1, rounds=1, floor=None),
+    "statuses-10": lambda bench: bench.statuses(1_000, 10, rounds=5, floor=1.10, rival=1.02),
+    "statuses-40": lambda bench: bench.statuses(5_000, 40, rounds=5, floor=1.08),
+    "cpu": Bench.cpu,
+    "contacts": Bench.contacts,
+    "spec": Bench.spec,
+    "memory": partial(Bench.memory, pause=0),
+    "memory-pause": partial(Bench.memory, pause=PAUSE),
+    **{name: partial(Bench.limit, row=row) for name, row in LIMITS.items()},
+}
+
+
+def main() -> int:
+    """Measure and print. The exit code is 1 if a contender failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds of little work: do the measurements run?")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=[*MEASUREMENTS], metavar="NAME",
+                        help=f"what to measure: {', '.join(MEASUREMENTS)}")  # fmt: skip
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = measure(Path(folder), quick)
-    if quick:
+        bench = Bench(Report(), Path(folder), arguments.quick)
+        bench.warm_up()
+        failures = {name: bench.failure(MEASUREMENTS[name]) for name in arguments.only}
+    if arguments.quick:
         print("A quick run: it shows that the measurements run, its numbers mean little.\n")
-    print(report)
+    print(bench.report)
+    for name, words in failures.items():
+        if words:
+            print(f"\n{name} failed: {words}")
+    return int(any(failures.values()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

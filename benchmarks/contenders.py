@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import Self
+
+from integration_tests.sandbox_limits import Limit
 
 KEY = "benchmark-key"
 ROOT = Path(__file__).parent.parent
@@ -30,22 +32,28 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """What one process took: wall and CPU time in seconds, peak memory in MB."""
+    """What one process took: wall and CPU time in seconds, peak memory in MB; and how many records it printed."""
 
     seconds: float
     cpu: float
     peak: float
+    records: int = 0
 
 
 class Server:
     """`benchmarks.server` as a process of its own while the context lasts.
 
-    cpu: its CPU time in seconds, known when it has ended.
+    cpu, answered, refused, seconds: known when it has ended. Its CPU time in seconds, how many requests for a status
+    it let through and refused, and the seconds from the first request to the last answer with a status.
     """
 
-    def __init__(self, delay: float = 0, contacts: int = 0) -> None:
+    def __init__(self, delay: float = 0, contacts: int = 0, limit: Limit | None = None) -> None:
         self._command = [PYTHON, "-m", "benchmarks.server", f"--delay={delay}", f"--contacts={contacts}"]
-        self.cpu = 0.0
+        if limit:
+            settings = {each.name: getattr(limit, each.name) for each in fields(limit) if each.init}
+            self._command.append(f"--limit={json.dumps(settings)}")
+        self.cpu = self.seconds = 0.0
+        self.answered = self.refused = 0
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._command, cwd=ROOT, stdout=subprocess.PIPE)
@@ -56,6 +64,10 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
+        if self._process.stdout is not None:
+            with self._process.stdout as output:
+                counts = json.loads(output.read())
+            self.answered, self.refused, self.seconds = counts["answered"], counts["refused"], counts["seconds"]
         self.cpu = _ended(self._process).cpu
 
 
@@ -74,8 +86,8 @@ class Job:
     workers: int
     folder: Path
 
-    def connector(self) -> Run:
-        """This connector, as the platform runs it."""
+    def connector(self, pause: float = 0, complete: bool = True) -> Run:
+        """This connector, as the platform runs it. `pause` and `complete` are those of `run`."""
         first, *others = request_ids(self.size) if self.stream == "message_status" else request_ids(1)
         config = self._file(
             "config",
@@ -88,7 +100,7 @@ class Job:
         )
         return run(
             PYTHON, "main.py", "read", "--config", config, "--catalog", self._catalog(),
-            records=self.size, TYNTEC_API_URL=self.server.url,
+            records=self.size, pause=pause, complete=complete, TYNTEC_API_URL=self.server.url,
         )  # fmt: skip
 
     def low_code(self) -> Run:
@@ -123,10 +135,17 @@ class Job:
         return str(path)
 
 
-def run(*command: str, records: int = 0, **environment: str) -> Run:
+def run(*command: str, records: int = 0, pause: float = 0, complete: bool = True, **environment: str) -> Run:
     """Run `command` to its end. Its output goes through a pipe that is read as fast as it comes, and not kept.
 
     Not keeping it matters: Linux counts what this process holds when it starts another towards the other's peak.
+
+    Args:
+        command: the words of the command.
+        records: how many records it is expected to print.
+        pause: seconds for which nothing is read, as soon as half of the records are there.
+        complete: whether it has to succeed, and to print all the records.
+        environment: further variables of its environment.
 
     Raises:
         BenchmarkError: if it fails, or prints another number of records than `records`.
@@ -134,17 +153,23 @@ def run(*command: str, records: int = 0, **environment: str) -> Run:
     variables = os.environ | {"NO_PROXY": "127.0.0.1"} | environment
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=variables)
-    found = sum(_records(process))
-    result = _ended(process, start)
-    if process.returncode or found != records:
+    found = 0
+    for count in _records(process):
+        found += count
+        if pause and found >= records / 2:
+            time.sleep(pause)
+            pause = 0
+    result = replace(_ended(process, start), records=found)
+    if complete and (process.returncode or found != records):
         words = f"{' '.join(command)}: exit code {process.returncode}, {found} records where {records} were expected"
         raise BenchmarkError(words)
     if result.peak <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _MAXRSS_PER_MB:
-        raise BenchmarkError("this process is larger than the measured one, whose peak memory is unknown therefore")
+        raise BenchmarkError("this process is larger than the measured one, whose peak memory is therefore unknown")
     return result
 
 
 def _records(process: subprocess.Popen[bytes]) -> Iterator[int]:
+    """How many records each piece of the output completes."""
     if process.stdout is None:
         return
     rest = b""

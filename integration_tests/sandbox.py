@@ -1,40 +1,41 @@
-"""A stand-in for tyntec's API: the four endpoints, their errors, and faults on demand, over a real socket.
+"""A stand-in for tyntec's API: its endpoints, their errors, rate limits, and faults on demand, over a real socket.
 
-    python -m integration_tests.sandbox --port 8080 --key my-key --fault contacts=503:2
+    python -m integration_tests.sandbox --port 8080 --key my-key --fault contacts=503:2 --limit 300/minute
 
 It answers as tyntec's public documents say. It was never compared with the live API.
 """
 
 import argparse
 import asyncio
-import contextlib
-import gzip
-import json
+import os
+import re
 import socket
-import struct
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from typing_extensions import Self
 
 from integration_tests import sandbox_data
-from integration_tests.sandbox_data import Row
+from integration_tests.sandbox_data import LISTS, STATUS_PATH, STREAMS, Row
+from integration_tests.sandbox_faults import FAULTS, MB, Fault, error, gateway, large, raw, write
+from integration_tests.sandbox_limits import Drop, Limit
 
-Endpoint = Literal["message_status", "contacts", "phone_numbers", "phone_registrations"]
-Paging = Literal["from 0", "from 1", "ignored", "last page again", "overlapping", "404 after the last"]
-Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Paging = Literal[
+    "from 0", "from 1", "ignored", "last page again", "overlapping", "404 after the last", "204 after the last"
+]
+T = TypeVar("T")
 
-_LISTS = {
-    "contacts": "contacts",
-    "phone_numbers": "provisioningRequests",
-    "phone_registrations": "provisioningRequests",
-}
+FAULT_NAMES = (*FAULTS, "large", "late", "trickle")
+_LONGEST_COOKIES = 4096
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,26 @@ class Asked:
 class Sandbox:
     """A server on loopback while the context lasts.
 
-    faults: endpoint or request id to the name of a fault, see `FAULTS`: a number is an answer with that status. With
-        ":N" after the name only the first N requests meet it, counted for each request id.
+    rows: the rows of list streams that are not to have their default rows. Afterwards, the rows of all of them.
+    messages: how many message statuses there are besides the samples; see `sandbox_messages`. settle_seconds: the time
+        in which those that are pending become final.
+    faults: stream or request id to the name of a fault: an HTTP status from 100 to 999, or one of `FAULT_NAMES`. With
+        ":N" after the name only the first N requests meet it, counted for each path.
     chaos: given a path and how often it was asked for, the name of a fault, or None for a good answer.
-    trickle: seconds between two bytes of the fault of that name.
-    delay: seconds before each answer. asked: what was asked for, in order.
-    most_per_page: the most phone numbers in an answer.
-    size_counts: whether an answer's `size` is the number of rows in it or in the whole list.
+    limit: the rate limit. refused: how many requests it refused.
+    retry_after, location: the headers of faults that are an HTTP status, the second only of 3xx.
+    trickle: seconds between two bytes of the fault of that name. filler: how many bytes the fault "large" adds.
+    delay: seconds before each answer. asked: what was asked for, in order. most_at_once: requests under way.
+    in_array: whether the object around rows is wrapped in an array.
+    paging, most_per_page: how a list in pages behaves, and the most rows of one page.
+    between: called with the sandbox and the number of the request, from 1, before each answer with a page: it may
+        change `rows`.
+    listed: how many rows pages hold in all, if not all that there are.
+    size_counts: what an answer's `size` is: the number of rows in it, in the whole list, a number, or left out.
+
+    Raises:
+        ValueError: if `faults` names one that is not known.
+        OSError: on entry, if the port cannot be listened on.
     """
 
     key: str = "sandbox-key"
@@ -67,46 +81,63 @@ class Sandbox:
     in_array: bool = False
     delay: float = 0
     trickle: float = 0.02
+    filler: int = 6 * MB
     paging: Paging = "from 0"
-    size_counts: Literal["page", "list"] = "page"
+    size_counts: Literal["page", "list"] | int | None = "page"
     most_per_page: int = 3000
+    listed: int | None = None
+    between: Callable[["Sandbox", int], None] | None = None
     faults: dict[str, str] = field(default_factory=dict)
     chaos: Callable[[str, int], str | None] | None = None
+    limit: Limit | None = None
     retry_after: str | None = None
     location: str = "/messaging/v1/sms"
     statuses: dict[str, Row] = field(default_factory=lambda: dict(sandbox_data.STATUSES))
-    contacts: list[Row] = field(default_factory=lambda: sandbox_data.contacts(3))
-    phone_numbers: list[Row] = field(default_factory=lambda: sandbox_data.phone_numbers(3210))
-    phone_registrations: list[Row] = field(default_factory=lambda: sandbox_data.phone_registrations(2))
+    messages: int = 0
+    settle_seconds: float = 60
+    rows: dict[str, list[Row]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     most_at_once: int = 0
 
     def __post_init__(self) -> None:
+        if unknown := self.rows.keys() - LISTS.keys():
+            raise ValueError(f"no lists of the sandbox: {', '.join(sorted(unknown))}; known are {', '.join(LISTS)}")
+        for fault in self.faults.values():
+            check_fault(fault)
+        self.rows = {name: listing.rows(listing.count) for name, listing in LISTS.items()} | self.rows
         self._counts: Counter[str] = Counter()
         self._at_once = 0
+        # What a connection still has to be told, if its answers come late.
+        self._owed: WeakKeyDictionary[Any, web.Response] = WeakKeyDictionary()
+        self._message_status: Callable[[str], Row | None] = lambda _request_id: None
+        if self.messages:
+            from integration_tests.sandbox_messages import Messages  # noqa: PLC0415  # only where it is needed
+
+            self._message_status = Messages(self.messages, settle_seconds=self.settle_seconds).status
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def refused(self) -> int:
+        return self.limit.refused if self.limit else 0
+
     def requests(self, path: str = "") -> int:
         """How many requests there were for `path` and what is below it."""
         return sum(asked.path.startswith(path) for asked in self.asked)
 
-    def app(self) -> web.Application:
-        app = web.Application(middlewares=[self._gate])
-        app.router.add_get("/messaging/v1/messages/{request_id}", self._status)
-        app.router.add_get("/byon/contacts/v1", self._contacts)
-        app.router.add_get("/byon/phonebook/v1/numbers", self._phone_numbers)
-        app.router.add_get("/byon/provisioning/v1", self._phone_registrations)
-        return app
+    def status(self, request_id: str) -> Row | None:
+        """The status of a message, None if the sandbox does not know the id."""
+        return self.statuses.get(request_id) or self._message_status(request_id)
 
     def __enter__(self) -> Self:
-        started = threading.Event()
+        listening = socket.create_server(("127.0.0.1", self.port))
+        self.port = listening.getsockname()[1]
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        started.wait()
+        asyncio.run_coroutine_threadsafe(self._start(listening), self._loop).result()
         return self
 
     def __exit__(
@@ -115,23 +146,26 @@ class Sandbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-
-    def _serve(self, started: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-        self._loop.run_until_complete(runner.setup())
-        site = web.TCPSite(runner, "127.0.0.1", self.port)
-        self._loop.run_until_complete(site.start())
-        self.port = runner.addresses[0][1]
-        started.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
+
+    async def _start(self, listening: socket.socket) -> None:
+        app = web.Application(middlewares=[self._gate])
+        app.router.add_get(f"{STATUS_PATH}{{request_id}}", self._status)
+        for name, listing in LISTS.items():
+            app.router.add_get(listing.path, partial(self._list, name))
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listening).start()
+
+    async def _stop(self) -> None:
+        await self._runner.cleanup()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     @web.middleware
     async def _gate(
@@ -142,216 +176,240 @@ class Sandbox:
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
+            refusal, headers = self._refuse(request)
             if self.delay:
                 await asyncio.sleep(self.delay)
-            key = request.headers.get("apikey")
-            if not key:
-                return gateway(401, "No API key found in request")
-            if key != self.key:
-                return gateway(401, "Invalid authentication credentials")
             try:
-                return await handler(request)
+                response = await handler(request) if refusal is None else refusal
             except web.HTTPException:
-                return gateway(404, "no Route matched with those values")
+                response = gateway(404, "no Route matched with those values")
+            if not response.prepared:
+                response.headers.update(headers)
+            return response
         finally:
             self._at_once -= 1
 
-    async def _faulty(self, request: web.Request, *names: str) -> web.StreamResponse | None:
-        self._counts[request.path] += 1
-        if self.chaos and (fault := self.chaos(request.path, self._counts[request.path])):
-            return await self._fault(fault, request)
-        for name in names:
-            if name in self.faults:
-                fault, _, times = self.faults[name].partition(":")
-                if not times or self._counts[request.path] <= int(times):
-                    return await self._fault(fault, request)
-        return None
+    def _refuse(self, request: web.Request) -> tuple[web.Response | None, Mapping[str, str]]:
+        """What the gateway answers on its own, if it does, and the headers that it adds to every answer."""
+        key = request.headers.get("apikey")
+        if len(request.headers.get("Cookie", "")) > _LONGEST_COOKIES:
+            return gateway(431, "Request Header Or Cookie Too Large"), {}
+        if not key:
+            return gateway(401, "No API key found in request"), {}
+        if key != self.key:
+            return gateway(401, "Invalid authentication credentials"), {}
+        if self.limit is None:
+            return None, {}
+        admitted, headers = self.limit.admit(key)
+        return None if admitted else gateway(429, "API rate limit exceeded"), headers
 
-    async def _fault(self, name: str, request: web.Request) -> web.StreamResponse:
-        if name == "trickle":
-            return await self._trickle(request)
-        if not name.isdigit():
-            return await FAULTS[name](request)
-        response = error(int(name), byon=request.path.startswith("/byon"))
+    async def _status(self, request: web.Request) -> web.StreamResponse:
+        request_id = request.match_info["request_id"]
+        status = self.status(request_id)
+        good = error(404, byon=False) if status is None else web.json_response(status)
+        return await self._answer(request, good, request_id, "message_status")
+
+    async def _list(self, name: str, request: web.Request) -> web.StreamResponse:
+        if not self.byon:
+            return gateway(404, "no Route matched with those values")
+        self._counts[name] += 1
+        if not LISTS[name].paged:
+            rows = self.rows[name]
+            good = self._wrapped(name, rows) if rows else web.Response(status=204)
+        else:
+            if self.between:
+                self.between(self, self._counts[name])
+            good = self._page(name, request.query)
+        return await self._answer(request, good, name)
+
+    def _page(self, name: str, query: Mapping[str, str]) -> web.Response:
+        size = min(int(query.get("size", "100")), self.most_per_page)
+        rows = self.rows[name][: self.listed]
+        step = size - 5 if self.paging == "overlapping" else size
+        pages = [rows[start : start + size] for start in range(0, len(rows), step)]
+        first = 1 if self.paging == "from 1" else 0
+        page = int(query.get("page", first)) - first
+        if self.paging == "ignored":
+            page = 0
+        if self.paging == "last page again":
+            page = min(page, len(pages) - 1)
+        if 0 <= page < len(pages):
+            return self._wrapped(name, pages[page])
+        if self.paging == "404 after the last":
+            return error(404, byon=True)
+        return web.Response(status=204) if self.paging == "204 after the last" else self._wrapped(name, [])
+
+    def _wrapped(self, name: str, rows: list[Row]) -> web.Response:
+        document: Any = {LISTS[name].rows_field: rows}
+        sizes = {"page": len(rows), "list": len(self.rows[name])}
+        if self.size_counts is not None:
+            document["size"] = sizes.get(str(self.size_counts), self.size_counts)
+        return web.json_response([document] if self.in_array else document)
+
+    async def _answer(self, request: web.Request, good: web.Response, *names: str) -> web.StreamResponse:
+        """The good answer, or the fault that this request is to meet."""
+        self._counts[request.path] += 1
+        if (owed := self._owed.get(request.transport)) is not None:
+            self._owed[request.transport] = good
+            return owed
+        times = self._counts[request.path]
+        fault = self.chaos(request.path, times) if self.chaos else None
+        for found in (self.faults[name] for name in names if name in self.faults):
+            name, _, most = found.partition(":")
+            if fault is None and (not most or times <= int(most)):
+                fault = name
+        return good if fault is None else await self._fault(fault)(request, good)
+
+    def _fault(self, name: str) -> Fault:
+        own = {"large": large(self.filler), "late": self._late, "trickle": self._trickle}
+        if name.isdigit():
+            return partial(self._http_status, int(name))
+        return own[name] if name in own else FAULTS[name]
+
+    async def _http_status(self, code: int, request: web.Request, good: web.Response) -> web.StreamResponse:
+        if code < 200:
+            return await raw(f"HTTP/1.1 {code} Informational\r\n\r\n".encode(), "hold")(request, good)
+        response = error(code, byon=not request.path.startswith(STATUS_PATH))
         if self.retry_after is not None:
             response.headers["Retry-After"] = self.retry_after
-        if 300 <= response.status < 400:
+        if 300 <= code < 400:
             response.headers["Location"] = self.location
         return response
 
-    async def _trickle(self, request: web.Request) -> web.StreamResponse:
-        answer = _JSON_HEAD + b'Content-Length: 9000\r\n\r\n{"requestId": "' + b"x" * 9000
+    async def _late(self, request: web.Request, good: web.Response) -> web.StreamResponse:
+        """A 500, after which each answer on this connection belongs to the request before."""
+        self._owed[request.transport] = good
+        return error(500, byon=not request.path.startswith(STATUS_PATH))
+
+    async def _trickle(self, request: web.Request, _good: web.Response) -> web.StreamResponse:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n"
+        answer = head + b'{"requestId": "' + b"x" * 9000
         for byte in answer:
             if request.transport is None or request.transport.is_closing():
                 break
             request.transport.write(bytes([byte]))
             await asyncio.sleep(self.trickle)
-        return web.Response()
-
-    async def _status(self, request: web.Request) -> web.StreamResponse:
-        request_id = request.match_info["request_id"]
-        if (answer := await self._faulty(request, request_id, "message_status")) is not None:
-            return answer
-        if request_id not in self.statuses:
-            return error(404, byon=False)
-        return web.json_response(self.statuses[request_id])
-
-    async def _contacts(self, request: web.Request) -> web.StreamResponse:
-        return await self._list(request, "contacts", self.contacts)
-
-    async def _phone_registrations(self, request: web.Request) -> web.StreamResponse:
-        return await self._list(request, "phone_registrations", self.phone_registrations)
-
-    async def _phone_numbers(self, request: web.Request) -> web.StreamResponse:
-        size = min(int(request.query.get("size", "100")), self.most_per_page)
-        rows = self.phone_numbers
-        step = size - 5 if self.paging == "overlapping" else size
-        pages = [rows[start : start + size] for start in range(0, len(rows), step)]
-        first = 1 if self.paging == "from 1" else 0
-        page = int(request.query.get("page", first)) - first
-        if self.paging == "ignored":
-            page = 0
-        if self.paging == "last page again":
-            page = min(page, len(pages) - 1)
-        if self.paging == "404 after the last" and page >= len(pages):
-            return error(404, byon=True)
-        return await self._list(request, "phone_numbers", pages[page] if 0 <= page < len(pages) else [])
-
-    async def _list(self, request: web.Request, endpoint: Endpoint, rows: list[Row]) -> web.StreamResponse:
-        if not self.byon:
-            return gateway(404, "no Route matched with those values")
-        if (answer := await self._faulty(request, endpoint)) is not None:
-            return answer
-        if not rows and endpoint != "phone_numbers":
-            return web.Response(status=204)
-        whole: list[Row] = getattr(self, endpoint)
-        document: Any = {_LISTS[endpoint]: rows, "size": len(whole if self.size_counts == "list" else rows)}
-        return web.json_response([document] if self.in_array else document)
+        return await write(request, b"", "close")
 
 
-def gateway(code: int, message: str) -> web.Response:
-    """An answer of the gateway in front of the services."""
-    return web.json_response({"message": message}, status=code)
+def check_fault(fault: str) -> None:
+    """Check that the sandbox knows `fault`.
+
+    Raises:
+        ValueError: if it does not, naming those that it knows.
+    """
+    found = re.fullmatch(r"([^:]+)(:[1-9]\d*)?", fault)
+    if not found or not (re.fullmatch(r"[1-9]\d\d", found[1]) or found[1] in FAULT_NAMES):
+        known = ", ".join(FAULT_NAMES)
+        raise ValueError(f"{fault!r} is no fault of the sandbox: known are HTTP statuses from 100 to 999, {known}")
 
 
-def error(code: int, byon: bool) -> web.Response:
-    """An error of a service: a problem document (RFC 7807) of the SMS service, or the BYON services' own form."""
-    if code == 429:
-        return gateway(429, "API rate limit exceeded")
-    if byon:
-        names = {404: ("ContactNotFound", "Contact not found")}
-        kind, message = names.get(code, ("InternalError", "Something went wrong"))
-        return web.json_response({"code": kind, "message": message, "timestamp": 1521202708881}, status=code)
-    titles = {
-        404: ("Not Found", "The message request was not found"),
-        400: ("Bad Request", "The request id is malformed"),
-    }
-    title, detail = titles.get(code, ("Service Error", "The request could not be handled"))
-    return web.json_response(
-        {"type": "https://docs.tyntec.com/problems", "title": title, "status": code, "detail": detail},
-        status=code,
-        content_type="application/problem+json",
+def _argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """A type for argparse that shows the words of a ValueError, which argparse would hide."""
+
+    def parsed(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from None
+
+    return parsed
+
+
+def _port_argument(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise ValueError(f"{text!r} is no port: write a number from 0 to 65535")
+    return int(text)
+
+
+def _fault_argument(text: str) -> tuple[str, str]:
+    where, equals, fault = text.partition("=")
+    if not equals:
+        raise ValueError(
+            f"{text!r}: write WHERE=FAULT, such as contacts=503:2; WHERE is one of {', '.join(STREAMS)} or a request id"
+        )
+    check_fault(fault)
+    return where, fault
+
+
+def _rows_argument(text: str) -> tuple[str, list[Row]]:
+    name, _, count = text.partition("=")
+    if name not in LISTS or not count.isdigit():
+        raise ValueError(f"{text!r}: write LIST=COUNT; lists are {', '.join(LISTS)}")
+    return name, LISTS[name].rows(int(count))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m integration_tests.sandbox", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-
-
-def answering(body: bytes, content_type: str = "application/json", status: int = 200, **headers: str) -> Fault:
-    """A fault that is an answer with the wrong content. An underscore in a header's name stands for a hyphen."""
-
-    async def fault(_request: web.Request) -> web.StreamResponse:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.Response(body=body, status=status, headers={"Content-Type": content_type, **named})
-
-    return fault
-
-
-def raw(sent: bytes, reset: bool = True) -> Fault:
-    """A fault below HTTP: some bytes, then the connection is reset or closed."""
-
-    async def fault(request: web.Request) -> web.StreamResponse:
-        transport = request.transport
-        if transport is not None:
-            transport.write(sent)
-            await asyncio.sleep(0.02)
-            if reset:
-                connection: socket.socket = transport.get_extra_info("socket")
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            transport.abort()
-        return web.Response()
-
-    return fault
-
-
-async def _echo(request: web.Request) -> web.StreamResponse:
-    return gateway(403, f"The key {request.headers['apikey']} is not welcome")
-
-
-async def _hang(_request: web.Request) -> web.StreamResponse:
-    await asyncio.sleep(3600)
-    return web.Response()
-
-
-_JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-
-FAULTS: dict[str, Fault] = {
-    "reset-before": raw(b""),
-    "reset-in-headers": raw(b"HTTP/1.1 200 OK\r\nContent-Ty"),
-    "reset-after-headers": raw(_JSON_HEAD + b"Content-Length: 500\r\n\r\n"),
-    "cut": raw(_JSON_HEAD + b'Content-Length: 500\r\n\r\n{"requestId": "x', reset=False),
-    "cut-chunk": raw(_JSON_HEAD + b'Transfer-Encoding: chunked\r\n\r\nff\r\n{"requestId": "x', reset=False),
-    "echo": _echo,
-    "hang": _hang,
-    "html": answering(b"<html><body>Maintenance</body></html>", "text/html"),
-    "empty": answering(b""),
-    "null": answering(b"null"),
-    "list": answering(b"[]"),
-    "string": answering(b'"maintenance"'),
-    "number": answering(b"42"),
-    "no-list": answering(b'{"size": 0}'),
-    "rows-of-text": answering(b'{"contacts": ["a"], "provisioningRequests": ["a"], "size": 1}'),
-    "nan": answering(b'{"size": NaN}'),
-    "deep": answering(b"[" * 200_000),
-    "huge": answering(json.dumps({"requestId": "huge", "filler": "x" * 50_000_000}).encode()),
-    "bad-gzip": answering(gzip.compress(b'{"requestId": "x"}')[:-12], Content_Encoding="gzip"),
-    "not-gzip": answering(b'{"requestId": "x"}', Content_Encoding="gzip"),
-    "wrong-charset": answering(
-        b'{"status": "DELIVERED", "reference": "M\xfcller"}', "application/json; charset=iso-8859-1"
-    ),
-    "unknown-charset": answering(
-        '{"status": "DELIVERED", "reference": "Müller"}'.encode(), "application/json; charset=klingon"
-    ),
-    "no-content": answering(b"", status=204),
-    "to-itself": answering(b"", status=302, Location="/byon/contacts/v1"),
-    "other-host": answering(b"", status=302, Location="http://localhost.invalid/messaging/v1/sms"),
-    "other-scheme": answering(b"", status=307, Location="ftp://127.0.0.1/messaging/v1/sms"),
-    "rejected": answering(b'{"message": "Invalid authentication credentials"}', status=401),
-    "no-service": answering(b'{"message": "You cannot consume this service"}', status=403),
-    "no-route": answering(b'{"message": "no Route matched with those values"}', status=404),
-}
-
-
-def main() -> None:
-    """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m integration_tests.sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: 8080)")
-    parser.add_argument("--key", default="sandbox-key", help="the API key that is accepted (default: sandbox-key)")
-    parser.add_argument("--delay", type=float, default=0, help="seconds before each answer")
-    parser.add_argument("--no-byon", action="store_true", help="an account without contacts and phone numbers")
-    parser.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="WHERE=FAULT[:TIMES]",
-        help=f"a stream or a request id, and an HTTP status or one of: {', '.join([*FAULTS, 'trickle'])}",
+    add = parser.add_argument
+    add("--port", type=_argument(_port_argument), default=8080, help="0 takes a free one (default: 8080)")
+    add("--key", default="sandbox-key", help="the API key that is accepted (default: sandbox-key)")
+    add("--delay", type=float, default=0, metavar="SECONDS", help="before each answer")
+    add("--no-byon", action="store_true", help=f"an account without {', '.join(LISTS)}")
+    add(
+        "--messages",
+        type=int,
+        default=0,
+        metavar="N",
+        help="N message statuses of the last 30 days, besides the samples",
     )
+    add("--settle", type=float, default=60, metavar="SECONDS", help="until pending --messages are final (default: 60)")
+    add("--rows", type=_argument(_rows_argument), action="append", default=[], metavar="LIST=COUNT",
+        help=f"how many rows a list has: {', '.join(LISTS)}")  # fmt: skip
+    add("--fault", type=_argument(_fault_argument), action="append", default=[], metavar="WHERE=FAULT[:N]",
+        help="WHERE is a stream, a known request id, or id: and any request id;\n"
+        f"the first N requests, or all, meet a FAULT: an HTTP status, {', '.join(FAULT_NAMES)}")  # fmt: skip
+    add("--retry-after", metavar="VALUE", help="the header Retry-After of faults that are an HTTP status")
+    add("--limit", type=_argument(Limit.parse), metavar="COUNT/UNIT", help="a rate limit, such as 300/minute")
+    add("--limit-headers", action="store_true", help="every answer says what remains of the limit")
+    add("--limit-bare", action="store_true", help="the 429 of the limit has no Retry-After")
+    add("--limit-drop", type=_argument(Drop.parse), metavar="TO:SECONDS:EVERY",
+        help="such as 5:20:30, to let through 5 for 20 of every 30 seconds")  # fmt: skip
+    return parser
+
+
+def main() -> int:
+    """Serve until interrupted. The exit code is 1 if the port cannot be used, 2 if an argument cannot."""
+    parser = _parser()
     arguments = parser.parse_args()
-    faults = dict(fault.split("=", 1) for fault in arguments.fault)
-    with Sandbox(
-        key=arguments.key, port=arguments.port, delay=arguments.delay, byon=not arguments.no_byon, faults=faults
-    ) as sandbox:
-        print(f"The sandbox listens on {sandbox.url}. Stop it with Ctrl-C.", flush=True)  # noqa: T201
-        with contextlib.suppress(KeyboardInterrupt):
+    if limit := arguments.limit:
+        limit = replace(
+            limit, headers=arguments.limit_headers, retry_after=not arguments.limit_bare, drop=arguments.limit_drop
+        )
+    elif arguments.limit_headers or arguments.limit_bare or arguments.limit_drop:
+        parser.error("--limit-headers, --limit-bare and --limit-drop need --limit")
+    sandbox = Sandbox(
+        key=arguments.key,
+        port=arguments.port,
+        delay=arguments.delay,
+        byon=not arguments.no_byon,
+        messages=arguments.messages,
+        settle_seconds=arguments.settle,
+        rows=dict(arguments.rows),
+        faults={where.removeprefix("id:"): fault for where, fault in arguments.fault},
+        retry_after=arguments.retry_after,
+        limit=limit,
+    )
+    for where, _ in arguments.fault:
+        if where not in STREAMS and not where.startswith("id:") and not sandbox.status(where):
+            parser.error(
+                f"argument --fault: {where!r} is neither a stream ({', '.join(STREAMS)}) nor a request id that the "
+                f"sandbox knows; write id:{where} for one that it does not know"
+            )
+    try:
+        with sandbox:
+            print(f"The sandbox listens on {sandbox.url}. Stop it with Ctrl-C.", flush=True)  # noqa: T201
             threading.Event().wait()
+    except OSError as problem:
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        print(f"The sandbox cannot listen on port {arguments.port}: {reason}.", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,5 +1,11 @@
-"""What the sandbox holds: one of each shape that tyntec documents, and generators for more of them."""
+"""What the sandbox holds: one of each shape that tyntec documents, and generators for more of them.
 
+A further list endpoint needs an entry in `LISTS` and nothing else.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 Row = dict[str, Any]
@@ -39,7 +45,7 @@ STATUSES: dict[str, Row] = {
             for number in (1, 2)
         ],
     },
-    # An older revision: a price as number, a size as text, dates as milliseconds.
+    # An older revision: a price as number, a size as a string, dates as milliseconds.
     OLDER_ID: {
         "requestId": OLDER_ID,
         "status": "UNDELIVERABLE",
@@ -134,3 +140,29 @@ def phone_registrations(count: int) -> list[Row]:
         }
         for number in range(count)
     ]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """An endpoint that answers with a list.
+
+    rows: makes as many rows as it is told, of which there are `count` by default.
+    paged: whether it takes the query parameters `page` and `size`.
+    """
+
+    path: str
+    rows_field: str
+    rows: Callable[[int], list[Row]]
+    count: int
+    paged: bool = False
+
+
+STATUS_PATH = "/messaging/v1/messages/"
+LISTS: dict[str, Listing] = {
+    "contacts": Listing("/byon/contacts/v1", "contacts", contacts, 3),
+    "phone_numbers": Listing("/byon/phonebook/v1/numbers", "provisioningRequests", phone_numbers, 3210, paged=True),
+    "phone_registrations": Listing("/byon/provisioning/v1", "provisioningRequests", phone_registrations, 2),
+}
+STREAMS = ("message_status", *LISTS)
+PATHS = re.compile("|".join([f"{STATUS_PATH}[^/?]+", *(re.escape(listing.path) for listing in LISTS.values())]))
+"""The paths that tyntec documents and the connector may ask for."""
