@@ -160,7 +160,7 @@ class MessageStatus(TyntecStream):
         """Whether the status is that of another message, or the gateway's error under the wrong HTTP status."""
         if not isinstance(document, dict):
             return None
-        if "message" in document and not document.keys() & self.get_json_schema()["properties"].keys():
+        if not document.keys() & self.get_json_schema()["properties"].keys():
             return f"tyntec is failing: {quote_answer(response)} where a status was expected."
         asked = unquote(urlsplit(response.request.url or "").path.rpartition("/")[2])
         got = str(document.get("requestId") or asked)
@@ -263,7 +263,7 @@ class Report:
             names = ", ".join(failed[:NAMED_FAILURES])
             names += f" and {len(failed) - NAMED_FAILURES:,} more" if len(failed) > NAMED_FAILURES else ""
             most = sorted(reasons, key=lambda why: -len(reasons[why]))[:3]
-            told = " ".join(why if len(reasons) == 1 else f"{len(reasons[why])} times: {why}" for why in most)
+            told = " ".join(why if len(reasons) == 1 else f"{len(reasons[why]):,} of them: {why}" for why in most)
             told += f" The other {rest:,} were not asked for: they would have failed too." if rest else ""
             fixable = FailureType.config_error in self._failure_types
             raise traced(
