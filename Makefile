@@ -11,28 +11,39 @@ E2E_VENV := .venv/e2e-$(if $(E2E_PYTHON),$(shell $(E2E_PYTHON) -c 'import platfo
 E2E_READY := $(E2E_VENV)/.ready
 LOWEST := $(VENV)-lowest
 
-.PHONY: help demo test soak lowest e2e bench constraints lint format clean
+.PHONY: help demo unit test soak lowest e2e bench mutants new-stream constraints lint format clean
 
-help:  ## what can be made
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+help:  ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
-demo: $(READY)  ## set up what is needed and read the four streams from the sandbox
+demo: $(READY)  ## set up what is needed, and read all streams from the sandbox
 	@$(BIN)/python -m integration_tests.demo
+
+unit: $(READY)  ## unit tests only: the quick loop
+	$(BIN)/python -m pytest -n auto unit_tests
 
 test: $(READY)  ## unit tests, and integration tests over real sockets
 	$(BIN)/python -m pytest -n auto
 
-soak: $(READY)  ## faults with the waits of production; takes about ten minutes
-	$(BIN)/python -m pytest -n 10 -m soak integration_tests/test_soak.py
+soak: $(READY)  ## faults and rate limits with the waits of production; ten minutes
+	$(BIN)/python -m pytest -n 10 -m soak integration_tests
 
 lowest: $(LOWEST)/.ready  ## the tests with the lowest versions that setup.py allows
 	$(LOWEST)/bin/python -m pytest -n auto
 
-e2e: $(E2E_READY)  ## PyAirbyte runs the connector and loads a DuckDB file
+e2e: $(E2E_READY)  ## PyAirbyte with DuckDB and PostgreSQL, and the examples
 	$(E2E_VENV)/bin/python -m pytest e2e_tests
 
-bench: $(READY)  ## speed and memory, measured against bare requests and low-code; a quarter of an hour
+bench: $(READY)  ## speed, memory and pace, against bare requests and low-code; about 25 minutes
 	@$(BIN)/python -m benchmarks
+
+mutants: $(READY)  ## mutation tests of the modules that decide; about half an hour
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.3,<4'
+	$(BIN)/mutmut run || true
+	$(BIN)/mutmut results
+
+new-stream: $(READY)  ## add a fifth list stream to a copy, in four places, and test the copy
+	$(BIN)/python -m integration_tests.new_stream
 
 constraints: $(LOWEST)/.ready  ## pin every package of the image, in the newest versions for its Python 3.13
 	$(LOWEST)/bin/uv pip compile --quiet --upgrade --python-version 3.13 --python-platform linux \
@@ -43,7 +54,7 @@ lint: $(READY)  ## ruff, ruff format, mypy strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY)  ## let ruff mend what it can
+format: $(READY)  ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="airbyte-source-tyntec-sms",
-    version="0.1.0",
+    version="0.2.0",
     description="Airbyte source connector for tyntec's SMS API",
     license="MIT",
     python_requires=">=3.10,<3.14",
@@ -17,6 +17,7 @@ setup(
         "PyYAML>=6,<7",
         # The first whose adapter tells a subclass which connection it takes (get_connection_with_tls_context).
         "requests>=2.32.2,<3",
+        "urllib3>=2.6,<3",  # the first that unpacks no more of an answer than is asked for
     ],
     extras_require={
         "tests": [

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from integration_tests.catalog import configured
 from integration_tests.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -71,15 +72,11 @@ def show_discover(sandbox: Sandbox) -> Message:
         for message in connector("discover", "--config", str(CONFIG), sandbox=sandbox)
         if message["type"] == "CATALOG"
     )
+    width = max(len(stream["name"]) for stream in catalog["streams"])
     for stream in catalog["streams"]:
         key = ", ".join(".".join(path) for path in stream.get("source_defined_primary_key") or []) or "none"
-        print(f"    {stream['name']:<20} {len(stream['json_schema']['properties'])} fields, primary key: {key}")
-    return {
-        "streams": [
-            {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
-            for stream in catalog["streams"]
-        ]
-    }
+        print(f"    {stream['name']:<{width}}  {len(stream['json_schema']['properties'])} fields, primary key: {key}")
+    return configured(catalog["streams"])
 
 
 def show_read(sandbox: Sandbox, catalog: Message) -> None:
@@ -99,11 +96,13 @@ def show_read(sandbox: Sandbox, catalog: Message) -> None:
             elif message["type"] == "TRACE" and message["trace"]["type"] == "STREAM_STATUS":
                 status = message["trace"]["stream_status"]
                 ended[status["stream_descriptor"]["name"]] = status["status"]
+    width = max(map(len, ended), default=0)
     for name, status in ended.items():
-        print(f"    {name:<20} {counts[name]} records, {status}")
+        print(f"    {name:<{width}}  {counts[name]} records, {status}")
         record = first.get(name, "")
         print(f"        {record[:LONGEST_RECORD]}{'…' if len(record) > LONGEST_RECORD else ''}")
-    if set(ended.values()) != {"COMPLETE"} or not all(counts[name] for name in ended):
+    selected = {configured["stream"]["name"] for configured in catalog["streams"]}
+    if ended != dict.fromkeys(selected, "COMPLETE") or not all(counts[name] for name in selected):
         raise DemoError("not every stream was read")
 
 
