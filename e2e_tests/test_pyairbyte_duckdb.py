@@ -99,10 +99,10 @@ def test_every_row_of_the_sandbox_arrives(read: Callable[[], Query], sandbox: Sa
     query = read()
 
     assert rows(query) == ROWS
-    assert len(sandbox.phone_numbers) == ROWS["phone_numbers"] > 3000
+    assert len(sandbox.rows["phone_numbers"]) == ROWS["phone_numbers"] > 3000
     assert set(query("SELECT requestid FROM message_status")) == {(request_id,) for request_id in sandbox.statuses}
     assert query("SELECT count(DISTINCT requestid) FROM phone_numbers") == [
-        (len({row["requestId"] for row in sandbox.phone_numbers}),)
+        (len({row["requestId"] for row in sandbox.rows["phone_numbers"]}),)
     ]
 
 
@@ -128,7 +128,7 @@ def test_a_second_read_updates_the_rows_and_doubles_none(read: Callable[[], Quer
     state = f"SELECT status FROM message_status WHERE requestid = '{BUFFERED_ID}'"
     assert read()(state) == [("BUFFERED",)]
     sandbox.statuses[BUFFERED_ID] = {**sandbox.statuses[BUFFERED_ID], "status": "DELIVERED"}
-    gone = sandbox.contacts.pop()
+    gone = sandbox.rows["contacts"].pop()
 
     query = read()
 

@@ -24,7 +24,6 @@ class TestAirbyteStandards(SourceTestSuiteBase):
     @pytest.fixture(autouse=True)
     def _ask_the_sandbox(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("TYNTEC_API_URL", sandbox.url)
-        monkeypatch.setenv("TYNTEC_TIME_SCALE", "0.01")
         # The suite leaves the files behind that it writes.
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 

@@ -8,7 +8,7 @@ import pytest
 
 from integration_tests.conftest import StartSandbox
 from integration_tests.connector import ROOT, TIME_SCALE, config, run
-from source_tyntec_sms.retries import CHECK, READ
+from source_tyntec_sms.session import CHECK, READ
 
 ABORTED = "is asked again, then fails: `transient_error`"
 REFUSED = "fails: `system_error`"

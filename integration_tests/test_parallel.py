@@ -90,7 +90,9 @@ def test_a_long_list_of_numbers_is_read_whole_and_once(
     start_sandbox: StartSandbox, paging: Paging, count: int, most_per_page: int, size_counts: str
 ) -> None:
     numbers = sandbox_data.phone_numbers(count, per_request=7)
-    sandbox = start_sandbox(paging=paging, size_counts=size_counts, phone_numbers=numbers, most_per_page=most_per_page)
+    sandbox = start_sandbox(
+        paging=paging, size_counts=size_counts, rows={"phone_numbers": numbers}, most_per_page=most_per_page
+    )
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.exit_code == 0
     assert result.records("phone_numbers") == numbers
@@ -99,21 +101,21 @@ def test_a_long_list_of_numbers_is_read_whole_and_once(
 
 def test_a_404_is_the_end_of_a_list_after_a_page_that_was_not_full(start_sandbox: StartSandbox) -> None:
     numbers = sandbox_data.phone_numbers(3500, per_request=7)
-    sandbox = start_sandbox(paging="404 after the last", phone_numbers=numbers)
+    sandbox = start_sandbox(paging="404 after the last", rows={"phone_numbers": numbers})
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.ended("phone_numbers") == "COMPLETE"
     assert result.records("phone_numbers") == numbers
 
 
 def test_a_404_after_a_full_page_is_no_end(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(paging="404 after the last", phone_numbers=sandbox_data.phone_numbers(3000))
+    sandbox = start_sandbox(paging="404 after the last", rows={"phone_numbers": sandbox_data.phone_numbers(3000)})
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.ended("phone_numbers") == "INCOMPLETE"
     assert result.errors("phone_numbers")[0]["failure_type"] == "config_error"
 
 
 def test_a_short_list_that_is_the_same_whichever_page_is_asked_for_is_no_warning(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(paging="ignored", phone_numbers=sandbox_data.phone_numbers(40))
+    sandbox = start_sandbox(paging="ignored", rows={"phone_numbers": sandbox_data.phone_numbers(40)})
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert len(result.records("phone_numbers")) == 40
     assert "there may be more" not in result.log("WARN")
@@ -121,13 +123,13 @@ def test_a_short_list_that_is_the_same_whichever_page_is_asked_for_is_no_warning
 
 def test_pages_that_overlap_add_only_what_is_new(start_sandbox: StartSandbox) -> None:
     numbers = sandbox_data.phone_numbers(7500, per_request=1)
-    sandbox = start_sandbox(paging="overlapping", phone_numbers=numbers)
+    sandbox = start_sandbox(paging="overlapping", rows={"phone_numbers": numbers})
     assert run(sandbox.url, "read", streams=["phone_numbers"]).records("phone_numbers") == numbers
 
 
 def test_a_list_that_cannot_be_paged_is_read_once_with_a_warning(start_sandbox: StartSandbox) -> None:
     numbers = sandbox_data.phone_numbers(7500)
-    sandbox = start_sandbox(paging="ignored", size_counts="list", phone_numbers=numbers)
+    sandbox = start_sandbox(paging="ignored", size_counts="list", rows={"phone_numbers": numbers})
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.records("phone_numbers") == numbers[:3000]
     assert "only the first 3000 of 7500 phone numbers" in result.log("WARN")
@@ -137,7 +139,7 @@ def test_a_list_that_cannot_be_paged_is_read_once_with_a_warning(start_sandbox: 
 def test_a_list_of_7500_numbers_survives_an_api_that_fails_at_random(start_sandbox: StartSandbox) -> None:
     numbers = sandbox_data.phone_numbers(7500, per_request=7)
     faults = itertools.cycle(["500", None, "cut", None, "429", "reset-in-headers", None])
-    sandbox = start_sandbox(phone_numbers=numbers, chaos=lambda _path, _attempt: next(faults))
+    sandbox = start_sandbox(rows={"phone_numbers": numbers}, chaos=lambda _path, _attempt: next(faults))
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.records("phone_numbers") == numbers
 

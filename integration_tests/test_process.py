@@ -31,8 +31,8 @@ def test_a_signal_ends_a_parallel_read_within_seconds_and_with_whole_lines(
     )
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
-            command_line(folder, "read", config(*IDS), ["message_status", "contacts"]),
-            env=environment(sandbox.url, time_scale=1),
+            command_line(folder, "read", config(*IDS), ["message_status", "contacts"], time_scale=1),
+            env=environment(sandbox.url),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -56,8 +56,8 @@ def test_a_reader_that_goes_away_ends_the_process(start_sandbox: StartSandbox) -
     sandbox = start_sandbox(statuses={name: {"status": "DELIVERED"} for name in IDS}, delay=0.1)
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
-            command_line(folder, "read", config(*IDS), ["message_status"]),
-            env=environment(sandbox.url, time_scale=1),
+            command_line(folder, "read", config(*IDS), ["message_status"], time_scale=1),
+            env=environment(sandbox.url),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -4,7 +4,7 @@ import pytest
 
 from integration_tests.conftest import StartSandbox
 from integration_tests.connector import config, run
-from source_tyntec_sms.retries import CHECK, READ
+from source_tyntec_sms.session import CHECK, READ
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
 SECONDS_TO_START = 20  # ten of them start at once
