@@ -32,7 +32,10 @@ def main() -> int:
     wanted = parser.parse_args().streams
     messages = [json.loads(line) for line in sys.stdin]
     discovered = {
-        stream["name"]: stream for message in messages if "catalog" in message for stream in message["catalog"]["streams"]
+        stream["name"]: stream
+        for message in messages
+        if "catalog" in message
+        for stream in message["catalog"]["streams"]
     }
     if not discovered:
         print("The input holds no catalog. Give it what discover prints.", file=sys.stderr)  # noqa: T201

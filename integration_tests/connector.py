@@ -28,8 +28,8 @@ DEFAULT_KEY = "sandbox-key"
 DEFAULT_ID = "e74db8d4-77ad-4671-8feb-9bc76b0df188"
 # Python's representations of things, and what its libraries say: none of it belongs in a message for users.
 JARGON = re.compile(
-    r"Traceback|\w(Error|Exception|Warning)\b|<class|<module| object at 0x|\[Errno|urllib3|HTTPConnectionPool|Max retries"
-    r"|airbyte_cdk|\bNone\b|[{\[(]'|\\[nux]"
+    r"Traceback|\w(Error|Exception|Warning)\b|<class|<module| object at 0x|\[Errno|urllib3|HTTPConnectionPool"
+    r"|Max retries|airbyte_cdk|\bNone\b|[{\[(]'|\\[nux]"
 )
 
 Message = dict[str, Any]
@@ -185,7 +185,9 @@ def run(
         return checked(words, environment(url, **(variables or {})), configuration, timeout)
 
 
-def checked(words: Sequence[str], environment: Mapping[str, str], configuration: Any = None, timeout: float = 110) -> Run:
+def checked(
+    words: Sequence[str], environment: Mapping[str, str], configuration: Any = None, timeout: float = 110
+) -> Run:
     """Run a command line.
 
     Whatever it is run for, stderr has to stay empty, every line has to be JSON to a strict parser, the API key must not

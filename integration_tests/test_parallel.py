@@ -38,7 +38,7 @@ def test_more_ids_than_the_queue_of_the_cdk_holds_do_not_block(start_sandbox: St
     sandbox = start_sandbox(faults={"message_status": "rejected"})
     result = run(sandbox.url, "read", config(*ids, num_workers=workers), streams=["message_status"])
     assert result.ended("message_status") == "INCOMPLETE"
-    assert "of 10500 SMS request ids could not be read" in result.error("message_status")
+    assert "of 10,500 statuses could not be read" in result.error("message_status")
 
 
 def test_the_log_shows_how_far_a_long_read_is(start_sandbox: StartSandbox) -> None:
@@ -46,20 +46,17 @@ def test_the_log_shows_how_far_a_long_read_is(start_sandbox: StartSandbox) -> No
     result = run(
         with_statuses(start_sandbox, ids).url, "read", config(*ids, num_workers=20), streams=["message_status"]
     )
-    assert "1000 of 2300 SMS request ids are read." in result.log("INFO")
-    assert "2000 of 2300 SMS request ids are read." in result.log("INFO")
+    assert "1,000 of 2,300 request ids asked: 1,000 read." in result.log("INFO")
+    assert "2,000 of 2,300 request ids asked: 2,000 read." in result.log("INFO")
 
 
 def test_workers_do_not_retry_in_step(start_sandbox: StartSandbox) -> None:
     ids = many(20)
-    sandbox = with_statuses(start_sandbox, ids, faults={"message_status": "429:1"}, retry_after="1")
+    sandbox = with_statuses(start_sandbox, ids, faults={"message_status": "503:1"})
     result = run(sandbox.url, "read", config(*ids, num_workers=20), streams=["message_status"], time_scale=1)
     assert result.exit_code == 0
     retries = sorted(asked.at for asked in sandbox.asked)[20:]
     assert retries[-1] - retries[0] > 0.2
-    first = {asked.path: asked.at for asked in reversed(sandbox.asked)}
-    last = {asked.path: asked.at for asked in sandbox.asked}
-    assert all(last[path] - first[path] >= 1 for path in first)
 
 
 def test_among_5000_ids_all_that_exist_arrive_once_and_the_others_are_named(start_sandbox: StartSandbox) -> None:
@@ -76,8 +73,8 @@ def test_among_5000_ids_all_that_exist_arrive_once_and_the_others_are_named(star
     assert result.exit_code == 0
     assert sorted(row["requestId"] for row in result.records("message_status")) == sorted(set(ids) - forgotten)
     log = result.log("WARN")
-    assert all(f"id {name} is skipped" in log for name in forgotten)
-    assert log.count("is skipped") == len(forgotten)
+    assert all(name in log for name in forgotten)
+    assert log.count("Request ids skipped: ") == 1
 
 
 PAGINGS: list[Paging] = ["from 0", "from 1", "last page again"]
@@ -96,7 +93,7 @@ def test_a_long_list_of_numbers_is_read_whole_and_once(
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.exit_code == 0
     assert result.records("phone_numbers") == numbers
-    assert all(asked.query["size"] == "3000" for asked in sandbox.asked)
+    assert all(0 < int(asked.query["size"]) <= 3000 for asked in sandbox.asked)
 
 
 def test_a_404_is_the_end_of_a_list_after_a_page_that_was_not_full(start_sandbox: StartSandbox) -> None:
@@ -107,8 +104,12 @@ def test_a_404_is_the_end_of_a_list_after_a_page_that_was_not_full(start_sandbox
     assert result.records("phone_numbers") == numbers
 
 
-def test_a_404_after_a_full_page_is_no_end(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(paging="404 after the last", rows={"phone_numbers": sandbox_data.phone_numbers(3000)})
+@pytest.mark.parametrize("code", ["404", "no-content"])
+def test_a_404_or_204_after_a_full_page_is_no_end(start_sandbox: StartSandbox, code: str) -> None:
+    sandbox = start_sandbox(
+        rows={"phone_numbers": sandbox_data.phone_numbers(6000)},
+        chaos=lambda _path, request: code if request == 2 else None,
+    )
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.ended("phone_numbers") == "INCOMPLETE"
     assert result.errors("phone_numbers")[0]["failure_type"] == "config_error"
@@ -132,7 +133,7 @@ def test_a_list_that_cannot_be_paged_is_read_once_with_a_warning(start_sandbox: 
     sandbox = start_sandbox(paging="ignored", size_counts="list", rows={"phone_numbers": numbers})
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.records("phone_numbers") == numbers[:3000]
-    assert "only the first 3000 of 7500 phone numbers" in result.log("WARN")
+    assert "announced 7500 phone numbers, but gave 3000" in result.log("WARN")
     assert sandbox.requests() == 3
 
 

@@ -1,6 +1,7 @@
 """The process around the connector: how it is stopped, where the key goes, and what of the machine it needs."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.conftest import StartSandbox
-from integration_tests.connector import command_line, config, environment, run
+from integration_tests.connector import ROOT, command_line, config, environment, run
 from integration_tests.sandbox import Sandbox
 
 IDS = [f"id-{number}" for number in range(500)]
@@ -142,7 +143,8 @@ READ_ONLY = """
 import errno, os, sys
 
 def refuse(event, arguments):
-    writes = event == "open" and arguments[0] != os.devnull and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    named = event == "open" and not isinstance(arguments[0], int) and arguments[0] != os.devnull
+    writes = named and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
     if writes or event in ("os.mkdir", "os.rename", "os.remove", "tempfile.mkdtemp", "tempfile.mkstemp"):
         raise OSError(errno.EROFS, "Read-only file system")
 
@@ -154,7 +156,7 @@ def test_neither_a_writable_file_system_nor_home_is_needed(sandbox: Sandbox, tmp
     (tmp_path / "sitecustomize.py").write_text(READ_ONLY)
     with tempfile.TemporaryDirectory() as folder:
         command = command_line(folder, "read", config(), [])
-        variables = environment(sandbox.url, PYTHONPATH=str(tmp_path))
+        variables = environment(sandbox.url, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
         for name in ("HOME", "USER", "LOGNAME", "TMPDIR"):
             variables.pop(name, None)
         process = subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=False)
