@@ -64,7 +64,8 @@ class Pages:
         """
         asked = (self.params or {})["size"]
         total = to_integer(size)
-        if isinstance(total, int) and total not in (len(rows), asked):  # then it does not count the page
+        # Otherwise it counts the rows of the page, or repeats what was asked for.
+        if isinstance(total, int) and total not in (len(rows), asked, self._page_size):
             self.announced = max(self.announced, total)
         self._requests += 1
         self._full = len(rows) >= asked
