@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from packaging.requirements import Requirement
 
-from source_tyntec_sms.session import READ
 from source_tyntec_sms.config import API_URL, SPEC
+from source_tyntec_sms.session import READ
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
