@@ -132,7 +132,7 @@ def test_without_byon_statuses_arrive_and_the_lists_say_why_they_fail(start_sand
 
 
 ADDITIONAL = "'Additional SMS Message Request IDs' (additional_message_request_ids)"
-UNUSABLE = [
+UNUSABLE: list[tuple[dict[str, Any], list[str]]] = [
     ({"api_key": " \n", "message_request_id": "\t", "num_workers": 41},
      ["'Tyntec API Key' (api_key) is empty", "'SMS Message Request ID' (message_request_id) is empty",
       "'Number of Concurrent Workers' (num_workers) must be a whole number from 1 to 40"]),

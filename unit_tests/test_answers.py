@@ -138,6 +138,6 @@ def test_a_failed_answer_closes_its_connection_and_a_good_one_does_not() -> None
 
     for code, expected in ((200, 0), (404, 0), (500, 1), (403, 2)):
         answer: requests.Response = response(b"{}", code)
-        answer.connection = Connection()  # type: ignore[attr-defined]
+        answer.connection = Connection()  # type: ignore[assignment]
         resolve(answer)
         assert len(closed) == expected

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import requests
@@ -17,7 +18,7 @@ def request() -> requests.PreparedRequest:
     return requests.PreparedRequest()
 
 
-def ask(pace: Pace, status_code: int = 200, **headers: str) -> float:
+def ask(pace: Pace, status_code: int = 200, **headers: Any) -> float:
     """Send one request that is answered at once, and say how many seconds it waited for its turn."""
     asked, started = request(), time.monotonic()
     pace.acquire_call(asked)

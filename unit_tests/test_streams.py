@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests_mock
+from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http import HttpStream
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
@@ -141,7 +142,7 @@ def test_after_a_rejected_key_reading_can_start_anew(api: requests_mock.Mocker) 
 
 def test_a_list_can_be_read_again_after_an_answer_that_ended_it_at_once(api: requests_mock.Mocker) -> None:
     stream = listed("contacts")
-    answers = [
+    answers: list[dict[str, Any]] = [
         {"status_code": 429, "headers": {"Retry-After": "3600"}},
         {"status_code": 500},
         {"json": {"contacts": [{"n": 1}]}},
@@ -199,7 +200,8 @@ def test_ten_consecutive_failures_end_the_reading_and_a_success_in_between_does_
 
 def test_only_a_few_ids_for_each_worker_are_under_way_while_the_reader_pauses(api: requests_mock.Mocker) -> None:
     api.get(requests_mock.ANY, json={"status": "DELIVERED"})
-    records = iter(streams(config(*map(str, range(1000)), num_workers=4))["message_status"].read_records())
+    stream = streams(config(*map(str, range(1000)), num_workers=4))["message_status"]
+    records = iter(stream.read_records(SyncMode.full_refresh))
     next(records)
     time.sleep(0.3)
     assert len(api.request_history) <= 4 * 4
