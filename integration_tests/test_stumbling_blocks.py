@@ -1,0 +1,158 @@
+"""What somebody runs into who tries the connector for the first time."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.conftest import StartSandbox
+from integration_tests.connector import DEFAULT_ID, ROOT, STREAMS, Run, catalog, checked, config, environment, run
+from integration_tests.sandbox import Sandbox
+from integration_tests.sandbox_data import BUFFERED_ID, OLDER_ID
+
+
+def read_with(sandbox: Sandbox, tmp_path: Path, content: Any, command: str = "read") -> Run:
+    """Run the connector with a catalog file of this content."""
+    (tmp_path / "config.json").write_text(json.dumps(config()))
+    path = tmp_path / "catalog.json"
+    if content is not None:
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+    words = [sys.executable, "main.py", command, "--config", str(tmp_path / "config.json"), "--catalog", str(path)]
+    return checked(words, environment(sandbox.url), config())
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [f"{OLDER_ID},{BUFFERED_ID}"],
+        [f"{OLDER_ID}; {BUFFERED_ID};"],
+        [f"\n{OLDER_ID}\n{BUFFERED_ID}\t"],
+        [OLDER_ID, BUFFERED_ID],
+    ],
+)
+def test_ids_are_read_as_people_paste_them(sandbox: Sandbox, entries: list[str]) -> None:
+    settings = config(additional_message_request_ids=entries)
+    result = run(sandbox.url, "read", settings, streams=["message_status"])
+    assert {row["requestId"] for row in result.records("message_status")} == {DEFAULT_ID, OLDER_ID, BUFFERED_ID}
+
+
+@pytest.mark.parametrize("command", ["check", "read"])
+def test_an_unknown_setting_is_named_with_the_nearest_known_one(sandbox: Sandbox, command: str) -> None:
+    result = run(sandbox.url, command, config(additional_message_request_id=["x"]))
+    assert result.exit_code == 0
+    assert "Did you mean additional_message_request_ids?" in result.log("WARN")
+
+
+def test_settings_of_the_earlier_connector_point_to_the_migration_guide(sandbox: Sandbox) -> None:
+    settings = {**config(), "to": "+49123", "from": "me", "message": "hello"}
+    log = run(sandbox.url, "check", settings).log("WARN")
+    assert all(f"The setting {name} is unknown and ignored." in log for name in ("to", "from", "message"))
+    assert log.count("migration guide") == 3
+
+
+@pytest.mark.parametrize("code", ["400", "410", "422"])
+def test_one_refused_id_is_skipped_and_named_with_what_tyntec_said(start_sandbox: StartSandbox, code: str) -> None:
+    sandbox = start_sandbox(faults={OLDER_ID: code})
+    result = run(sandbox.url, "read", config(DEFAULT_ID, OLDER_ID), streams=["message_status"])
+    assert result.exit_code == 0
+    assert f"Request ids skipped: {OLDER_ID}. Each was refused by tyntec: it answered {code}" in result.log("WARN")
+
+
+def test_there_is_one_line_of_progress_at_the_end(start_sandbox: StartSandbox) -> None:
+    sandbox = start_sandbox()
+    result = run(sandbox.url, "read", config(DEFAULT_ID, "gone"), streams=["message_status"])
+    assert result.log("INFO").count("2 of 2 request ids asked: 1 read, 1 unknown.") == 1
+
+
+def test_no_connection_names_the_host_and_what_to_check_first() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        message = run(f"http://127.0.0.1:{held.getsockname()[1]}", "check").connection_status["message"]
+    assert "Check first whether this machine can reach 127.0.0.1: its firewall, DNS and proxy." in message
+
+
+def test_the_output_of_discover_is_no_catalog_and_said_to_be_none(sandbox: Sandbox, tmp_path: Path) -> None:
+    printed = subprocess.run(
+        [sys.executable, "main.py", "discover", "--config", str(ROOT / "integration_tests/sample_config.json")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    (message,) = (json.loads(line) for line in printed.splitlines() if '"CATALOG"' in line)
+    for content in (printed, json.dumps(message), json.dumps(message["catalog"])):
+        result = read_with(sandbox, tmp_path, content)
+        assert result.exit_code == 1
+        assert "is what discover prints. A configured catalog is needed" in result.error(None)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"streams": [\n  {"stream": }\n]}', "is not JSON: see line 2, column 14"),
+        ("[]", "does not hold a JSON object"),
+        ('{"streams": 5}', "is not a configured catalog"),
+        (None, "does not exist"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_by_its_fault(
+    sandbox: Sandbox, tmp_path: Path, content: str | None, words: str
+) -> None:
+    result = read_with(sandbox, tmp_path, content)
+    assert result.exit_code == 1
+    assert f"The catalog file {tmp_path / 'catalog.json'} {words}." in result.error(None)
+    assert not sandbox.asked
+
+
+def test_a_folder_is_no_file_that_can_be_read(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "catalog.json").mkdir()
+    assert "cannot be read: Is a directory" in read_with(sandbox, tmp_path, None).error(None)
+
+
+def test_an_unknown_stream_names_the_ones_there_are(sandbox: Sandbox) -> None:
+    assert f"It has {', '.join(STREAMS)}." in run(sandbox.url, "read", streams=["messages"]).error("messages")
+
+
+def test_an_incremental_sync_and_an_empty_catalog_are_warned_of(sandbox: Sandbox, tmp_path: Path) -> None:
+    incremental = catalog("message_status")
+    incremental["streams"][0]["sync_mode"] = "incremental"
+    result = read_with(sandbox, tmp_path, incremental)
+    assert result.exit_code == 0
+    assert "tyntec's API has no incremental sync: the stream message_status is read in full." in result.log("WARN")
+    assert "selects no stream" in read_with(sandbox, tmp_path, {"streams": []}).log("WARN")
+
+
+def test_a_null_setting_is_missing(sandbox: Sandbox) -> None:
+    message = run(sandbox.url, "check", {**config(), "message_request_id": None}).connection_status["message"]
+    assert "'SMS Message Request ID' (message_request_id) is missing" in message
+
+
+@pytest.mark.parametrize("words", [["--help"], ["read", "--help"], []])
+def test_help_shows_an_example_and_only_what_this_connector_takes(words: list[str]) -> None:
+    shown = subprocess.run(
+        [sys.executable, "main.py", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "example: source-tyntec-sms read --config config.json" in shown
+    assert "manifest" not in shown
+
+
+def sandbox_process(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "integration_tests.sandbox", *words],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+
+
+def test_a_sandbox_on_a_port_in_use_says_so_in_one_line(sandbox: Sandbox) -> None:
+    process = sandbox_process("--port", str(sandbox.port))
+    assert process.returncode == 1
+    assert len(process.stderr.splitlines()) == 1
+    assert str(sandbox.port) in process.stderr
+
+
+@pytest.mark.parametrize(("fault", "known"), [("nowhere=500", "contacts"), ("contacts=no-such-fault", "gzip-bomb")])
+def test_a_sandbox_refuses_what_it_does_not_know_and_lists_what_it_does(fault: str, known: str) -> None:
+    process = sandbox_process("--port", "0", "--fault", fault)
+    assert process.returncode == 2
+    assert known in process.stderr
