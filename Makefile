@@ -11,13 +11,16 @@ E2E_VENV := .venv/e2e-$(if $(E2E_PYTHON),$(shell $(E2E_PYTHON) -c 'import platfo
 E2E_READY := $(E2E_VENV)/.ready
 LOWEST := $(VENV)-lowest
 
-.PHONY: help demo unit test soak lowest e2e bench mutants new-stream constraints lint format clean
+.PHONY: help demo example unit test soak lowest e2e bench mutants new-stream constraints lint format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 demo: $(READY)  ## set up what is needed, and read all streams from the sandbox
 	@$(BIN)/python -m integration_tests.demo
+
+example: $(E2E_READY)  ## the status of 5,000 messages of the sandbox in a DuckDB file, and the report on them
+	@$(E2E_VENV)/bin/python -m examples.demo
 
 unit: $(READY)  ## unit tests only: the quick loop
 	$(BIN)/python -m pytest -n auto unit_tests

@@ -34,8 +34,11 @@ setup(
             "airbyte>=0.71,<1; python_version < '3.13'",  # PyAirbyte, which brings DuckDB
             "airbyte-connector-models>=0.1.12; python_version < '3.13'",  # the registry's JSON schema
             "aiohttp>=3.10",
+            "altair>=5.5",  # the charts of the example's report
+            "pgserver>=0.1.4; python_version < '3.13'",  # for machines without a PostgreSQL server
             "pytest>=8",
             "pytest-timeout>=2.3",
+            "vl-convert-python>=1.7",
         ],
     },
 )

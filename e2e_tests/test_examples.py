@@ -96,6 +96,12 @@ def seed(sql: Sql, *ids: str | None) -> None:
         sql("INSERT INTO sent_messages VALUES (:id, now())", id=request_id)
 
 
+def wait_for_requests(process: "subprocess.Popen[str]", sandbox: Sandbox, count: int) -> None:
+    while len(sandbox.asked) < count:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
 def asked(sandbox: Sandbox) -> list[str]:
     """The ids that were asked for, in alphabetical order."""
     return sorted(request.path.removeprefix(STATUS) for request in sandbox.asked)
@@ -109,7 +115,7 @@ def test_pending_messages_are_asked_for_until_they_are_final(database: str, sql:
 
         code, output, complaints = run(database, sandbox)
 
-        states = dict(sql("SELECT status, count(*) FROM message_status GROUP BY status"))
+        states: dict[str, int] = dict(sql("SELECT status, count(*) FROM message_status GROUP BY status"))
         pending = sum(states.get(state, 0) for state in PENDING)
         assert pending > 10
         assert (code, output, complaints) == (
@@ -150,7 +156,7 @@ def test_pending_messages_are_asked_for_until_they_are_final(database: str, sql:
     assert (report.returncode, complaints) == (0, "")
     page = (tmp_path / "delivery-report.html").read_text()
     assert "5,000" in page
-    assert not re.search(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"']?(?!data:)", page), "it loads something"
+    assert not re.search(r'<\w+ [^>]*(?:src|href)="(?!data:)', page), "it loads something"
     assert not any(recipient in page for _, _, recipient in Messages(5000).sent()), "it tells recipients"
     assert (tmp_path / "delivery-report.png").read_bytes().startswith(b"\x89PNG")
 
@@ -166,9 +172,7 @@ def test_what_a_stopped_run_read_is_not_asked_for_again(
         "SELECT 'id-' || i AS request_id, now() AS sent_at FROM generate_series(0, 2999) AS s (i)"
     )
     process = start(HOURLY, database, sandbox)
-    while len(sandbox.asked) < 1500:
-        time.sleep(0.05)
-        assert process.poll() is None
+    wait_for_requests(process, sandbox, 1500)
     process.send_signal(signal_number)
     output, complaints = process.communicate()
 
@@ -319,8 +323,7 @@ def test_a_second_run_at_the_same_time_does_nothing(database: str, sql: Sql, san
     sandbox.delay = 0.5
     seed(sql, *sandbox.statuses)
     first = start(HOURLY, database, sandbox)
-    while not sandbox.asked:
-        time.sleep(0.05)
+    wait_for_requests(first, sandbox, 1)
 
     code, output, complaints = run(database, sandbox)
 

@@ -9,6 +9,7 @@ delivery-report.png. It needs `pip install altair vl-convert-python pandas sqlal
 import argparse
 import html
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ class Report(NamedTuple):
 
     period: str
     figures: dict[str, str]
-    charts: dict[str, alt.Chart]
+    charts: dict[str, alt.Chart | alt.LayerChart]
     networks: pd.DataFrame
 
 
@@ -95,7 +96,7 @@ def evaluate(messages: pd.DataFrame) -> Report:
             "messages": f"{len(messages):,}",
             "delivery rate (of final statuses)": percent(len(delivered), final.sum()),
             "time to delivery, median": duration(seconds.median()),
-            "time to delivery, 95th percentile": duration(seconds.quantile(0.95)),
+            "time to delivery, 95th percentile": duration(float(seconds.quantile(0.95))),
             "still under way": f"{messages['status'].isin(['ACCEPTED', 'BUFFERED']).sum():,}",
             **{f"{currency} in total": f"{total:,.2f}" for currency, total in totals.items()},
         },
@@ -132,7 +133,7 @@ def percent(part: int, whole: int) -> str:
 
 def duration(seconds: float) -> str:
     """In the unit that suits."""
-    if pd.isna(seconds):
+    if math.isnan(seconds):
         return "none"
     if seconds < 120:
         return f"{seconds:.0f} s"
@@ -148,7 +149,7 @@ def per_day(messages: pd.DataFrame) -> alt.Chart:
     days = days.rename(columns={"sent_at": "day"})
     shown = [state for state in STATES if state in set(days["status"])]
     days["order"] = days["status"].map(list(STATES).index)
-    return (
+    chart: alt.Chart = (
         alt.Chart(days, width=1000)
         .mark_bar()
         .encode(
@@ -163,12 +164,13 @@ def per_day(messages: pd.DataFrame) -> alt.Chart:
             tooltip=[alt.Tooltip("utcyearmonthdate(day):T", title="day", format="%-d %B %Y"), "status", "messages"],
         )
     )
+    return chart
 
 
 def rate_per_day(final: pd.DataFrame) -> alt.Chart:
     """A line of the share of messages that were delivered, of those with a final status."""
     days = (final["status"] == "DELIVERED").groupby(final["sent_at"].dt.strftime("%Y-%m-%d")).mean()
-    return (
+    chart: alt.Chart = (
         alt.Chart(days.rename_axis("day").reset_index(name="rate"), width=440)
         .mark_line(point=True, color=STATES["DELIVERED"])
         .encode(
@@ -182,6 +184,7 @@ def rate_per_day(final: pd.DataFrame) -> alt.Chart:
             ],
         )
     )
+    return chart
 
 
 def times(seconds: pd.Series) -> alt.LayerChart:
@@ -215,7 +218,8 @@ def bars(
     )
     base = alt.Chart(rows).encode(y=y, x=x, tooltip=["name", alt.Tooltip("value:Q", format=number)])
     numbers = base.mark_text(align="left", dx=4).encode(text=alt.Text("value:Q", format=number))
-    return (base.mark_bar(color=color) + numbers).properties(width=width)
+    chart: alt.LayerChart = (base.mark_bar(color=color) + numbers).properties(width=width)
+    return chart
 
 
 def networks(messages: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
@@ -232,16 +236,16 @@ def networks(messages: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
                 "messages": f"{len(group):,}",
                 "delivered": percent(len(delivered), group["status"].isin(FINAL).sum()),
                 "median": duration(seconds.median()),
-                "95 %": duration(seconds.quantile(0.95)),
+                "95 %": duration(float(seconds.quantile(0.95))),
                 "cost": " + ".join(f"{total:,.2f} {currency}" for currency, total in totals.items()) or "",
             }
         )
     return pd.DataFrame(rows)
 
 
-def styled(chart: alt.Chart, **size: Any) -> dict[str, Any]:
+def styled(chart: alt.TopLevelMixin, **size: Any) -> dict[str, Any]:
     """A chart as Vega-Lite, in the style of the report."""
-    return (
+    specification: dict[str, Any] = (
         chart.properties(**size, background="white")
         .configure(font="system-ui, sans-serif")
         .configure_view(stroke=None)
@@ -251,6 +255,7 @@ def styled(chart: alt.Chart, **size: Any) -> dict[str, Any]:
         .configure_title(anchor="start", fontSize=15, subtitleFontSize=13)
         .to_dict()
     )
+    return specification
 
 
 STYLE = """
@@ -271,8 +276,8 @@ p { margin: 4px 0 16px; color: #55636f; }
 table { width: 100%; border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 4px; text-align: right; white-space: nowrap; border-top: 1px solid #e8ebee; }
 th { border: 0; font-weight: 600; color: #55636f; }
-@media (max-width: 480px) { table { font-size: 0.8rem; } th, td { padding: 6px 2px; } }
-@media (max-width: 480px) { th:last-child, td:last-child { display: none; } }
+@media (max-width: 560px) { table { font-size: 0.8rem; } th, td { padding: 6px 2px; } }
+@media (max-width: 560px) { th:last-child, td:last-child { display: none; } }
 th:first-child, td:first-child { text-align: left; }
 """
 
@@ -294,7 +299,7 @@ def page(report: Report) -> str:
     ]
     # Neither the charts nor the library may end the script element.
     data = json.dumps(specs).replace("<", "\\u003c")
-    library = vl_convert.javascript_bundle().replace("</script", "<\\/script")
+    library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -84,7 +84,8 @@ def run(connection: sa.Connection, options: argparse.Namespace) -> None:
         sys.exit("Another run is still at work, so this one did nothing.")
     connection.execute(sa.text("SET TimeZone = 'UTC'"))
     schema, _, name = options.table.rpartition(".")
-    id_column, sent_at = (sa.column(quoted_name(it, quote=True)) for it in (options.id_column, options.sent_at_column))
+    id_column: sa.ColumnClause[Any] = sa.column(quoted_name(options.id_column, quote=True))
+    sent_at: sa.ColumnClause[Any] = sa.column(quoted_name(options.sent_at_column, quote=True))
     table = sa.table(quoted_name(name, quote=True), schema=quoted_name(schema, quote=True) if schema else None)
     request_id = sa.func.trim(sa.cast(id_column, sa.Text), " \t\r\n")
     sent = sa.select(request_id.label("request_id"), sent_at.label("sent_at")).select_from(table).subquery("sent")
@@ -160,15 +161,16 @@ class ConnectorLog(logging.Handler):
 
     failed = False
     error = ""  # the first one
-    unknown = 0  # how many ids tyntec doesn't know, as the latest line of progress says
+    unknown = 0  # how many ids tyntec doesn't know or refuses, as the latest line of progress says
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take note of a line."""
         message = record.getMessage()
         if record.levelno >= logging.ERROR:
             self.error = self.error or message
-        elif progress := re.match(r"[\d,]+ of [\d,]+ request ids asked: .*?([\d,]+) unknown", message):
-            self.unknown = int(progress[1].replace(",", ""))
+        elif re.match(r"[\d,]+ of [\d,]+ request ids asked: ", message):
+            counts = re.findall(r"([\d,]+) (?:unknown|refused)", message)
+            self.unknown = sum(int(count.replace(",", "")) for count in counts)
 
 
 def read(connection: sa.Connection, ids: list[str], workers: int) -> tuple[dict[str, str | None], ConnectorLog]:

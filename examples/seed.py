@@ -6,6 +6,8 @@ The sandbox knows these request ids if it was started with `--messages 5000` on 
 """
 
 import argparse
+import os
+import sys
 
 import sqlalchemy as sa
 
@@ -23,9 +25,12 @@ SENT_MESSAGES = sa.Table(
 def main() -> None:
     """Create the table anew and fill it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database", required=True, metavar="URL", help="postgresql://… or duckdb:///path/to/file")
+    url = os.environ.get("DATABASE_URL")
+    parser.add_argument("--database", default=url, metavar="URL", help="postgresql://… or duckdb:///path/to/file")
     parser.add_argument("--messages", type=int, default=5000, help="how many (default: %(default)s)")
     options = parser.parse_args()
+    if not options.database:
+        sys.exit("Name the database: --database URL, or the environment variable DATABASE_URL.")
     columns = ("request_id", "sent_at", "recipient")
     rows = [dict(zip(columns, message, strict=True)) for message in Messages(options.messages).sent()]
     with sa.create_engine(options.database).begin() as connection:

@@ -261,6 +261,7 @@ class _Adapter(threading.local, HTTPAdapter):
             pieces.append(piece)
             size += len(piece)
             if size > self._max_bytes:
+                pieces.clear()  # the traceback would keep them
                 self.close()
                 raise AnswerTooLargeError(request=request)
         response._content = b"".join(pieces)  # noqa: SLF001  (requests has no public way to hand over such a body)
