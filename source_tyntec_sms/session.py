@@ -256,15 +256,15 @@ class _Adapter(threading.local, HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, stream: bool = False, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         response = super().send(request, stream=True, **kwargs)
-        pieces, size = [], 0
+        body = bytearray()  # which gives its memory back when it is let go, where many pieces would not
         for piece in response.iter_content(_PIECE):
-            pieces.append(piece)
-            size += len(piece)
-            if size > self._max_bytes:
-                pieces.clear()  # the traceback would keep them
+            body += piece
+            if len(body) > self._max_bytes:
+                body.clear()  # the traceback keeps it
                 self.close()
                 raise AnswerTooLargeError(request=request)
-        response._content = b"".join(pieces)  # noqa: SLF001  (requests has no public way to hand over such a body)
+        # requests has no public way to hand over a body that was read in pieces.
+        response._content = body  # type: ignore[assignment]  # noqa: SLF001
         return response
 
 
