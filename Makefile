@@ -35,7 +35,7 @@ lowest: $(LOWEST)/.ready  ## the tests with the lowest versions that setup.py al
 	$(LOWEST)/bin/python -m pytest -n auto
 
 e2e: $(E2E_READY)  ## PyAirbyte with DuckDB and PostgreSQL, and the examples
-	$(E2E_VENV)/bin/python -m pytest e2e_tests
+	$(E2E_VENV)/bin/python -m pytest -n auto e2e_tests
 
 bench: $(READY)  ## speed, memory and pace, against bare requests and low-code; about 25 minutes
 	@$(BIN)/python -m benchmarks

@@ -38,6 +38,7 @@ setup(
             "pgserver>=0.1.4; python_version < '3.13'",  # for machines without a PostgreSQL server
             "pytest>=8",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             "vl-convert-python>=1.7",
         ],
     },

@@ -149,7 +149,8 @@ def test_pending_messages_are_asked_for_until_they_are_final(database: str, sql:
     assert (report.returncode, complaints) == (0, "")
     page = (tmp_path / "delivery-report.html").read_text()
     assert "5,000" in page
-    assert not re.search(r'<\w+ [^>]*(?:src|href)="(?!data:)', page), "it loads something"
+    own_html = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.search(r'(?:src|href)="(?!data:)', own_html), "it loads something"
     assert not any(recipient in page for _, _, recipient in Messages(5000).sent()), "it tells recipients"
     assert (tmp_path / "delivery-report.png").read_bytes().startswith(b"\x89PNG")
 
@@ -158,14 +159,14 @@ def test_pending_messages_are_asked_for_until_they_are_final(database: str, sql:
 def test_what_a_stopped_run_read_is_not_asked_for_again(
     database: str, sql: Sql, sandbox: Sandbox, signal_number: signal.Signals
 ) -> None:
-    sandbox.statuses.update({f"id-{number}": status(f"id-{number}") for number in range(3000)})
+    sandbox.statuses.update({f"id-{number}": status(f"id-{number}") for number in range(2000)})
     sandbox.delay = 0.02
     sql(
         "CREATE TABLE sent_messages AS "
-        "SELECT 'id-' || i AS request_id, now() AS sent_at FROM generate_series(0, 2999) AS s (i)"
+        "SELECT 'id-' || i AS request_id, now() AS sent_at FROM generate_series(0, 1999) AS s (i)"
     )
     process = start(HOURLY, database, sandbox)
-    wait_for_requests(process, sandbox, 1500)
+    wait_for_requests(process, sandbox, 1200)
     process.send_signal(signal_number)
     output, complaints = process.communicate()
 
@@ -174,7 +175,7 @@ def test_what_a_stopped_run_read_is_not_asked_for_again(
     if signal_number is signal.SIGTERM:
         assert complaints == "Stopped. What was read is stored; the next run reads the rest.\n"
     [(stored,)] = sql("SELECT count(*) FROM message_status")
-    assert 500 <= stored < 3000
+    assert 500 <= stored < 2000
     time.sleep(2)
     before = len(sandbox.asked)
     time.sleep(1)
@@ -183,10 +184,10 @@ def test_what_a_stopped_run_read_is_not_asked_for_again(
     sandbox.asked.clear()
     code, output, _ = run(database, sandbox)
 
-    rest = 3000 - stored
+    rest = 2000 - stored
     assert (code, output) == (0, f"{rest:,} asked: {rest:,} final, 0 pending, 0 unknown, 0 failed.\n")
     assert len(asked(sandbox)) == rest
-    assert sql("SELECT count(*), count(DISTINCT requestid) FROM message_status") == [(3000, 3000)]
+    assert sql("SELECT count(*), count(DISTINCT requestid) FROM message_status") == [(2000, 2000)]
 
 
 def test_the_ids_that_fail_are_read_by_the_next_run(database: str, sql: Sql, sandbox: Sandbox) -> None:
@@ -341,7 +342,7 @@ def test_a_table_that_is_missing_is_named(database: str, sandbox: Sandbox) -> No
     [
         ("postgresql://me:secret@127.0.0.1:9/postgres", "The database says: .*refused"),
         ("duckdb:////nowhere/example.duckdb", "The database says: .*nowhere"),
-        ("oracle://here", "The database URL can't be used: .*"),
+        ("oracle://here", "A package is missing: .*(?i:oracle)"),
         ("no url", "The database URL can't be used: .*"),
         ("", "Name the database"),
     ],

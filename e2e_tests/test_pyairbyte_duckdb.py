@@ -66,7 +66,6 @@ def _nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         monkeypatch.setenv("TYNTEC_API_URL", sandbox.url)
-        monkeypatch.setenv("TYNTEC_TIME_SCALE", "0.01")
         yield sandbox
 
 

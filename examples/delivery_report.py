@@ -58,8 +58,10 @@ def main() -> None:
         messages = read(options.database, options.days)
     except sa.exc.DBAPIError as error:
         sys.exit(f"The database says: {' '.join(str(error.orig).split())}")
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except sa.exc.SQLAlchemyError as error:
         sys.exit(f"The database URL can't be used: {error}")
+    except ImportError as error:
+        sys.exit(f"A package is missing: {error}")
     if messages.empty:
         sys.exit(f"sms_delivery holds no message of the last {options.days} days.")
     report = evaluate(messages)
@@ -102,7 +104,7 @@ def evaluate(messages: pd.DataFrame) -> Report:
         },
         charts={
             "Messages per day": per_day(messages),
-            "Delivery rate per day": rate_per_day(messages[final]),
+            "Delivery rate per day": rate_per_day(messages[final], days_of(messages)),
             "Time to delivery": times(seconds),
             **{
                 f"Cost per network, in {currency}": bars(group.groupby("mccmnc")["price"].sum(), ",.2f")
@@ -140,7 +142,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
-DAY = alt.X("utcyearmonthdate(day):T", title=None, axis=alt.Axis(format="%-d %b", grid=False, labelOverlap=True))
+DATE = "utcFormat(toDate(datum.value), '%-d %b')"
+
+
+def days_of(messages: pd.DataFrame) -> alt.X:
+    """An axis of all days from the first to the last, those without a message too."""
+    first, last = (moment.strftime("%Y-%m-%d") for moment in (messages["sent_at"].min(), messages["sent_at"].max()))
+    every = [f"{day:%Y-%m-%d}" for day in pd.date_range(first, last)]
+    axis = alt.Axis(labelExpr=DATE, labelAngle=0, labelOverlap="parity", labelSeparation=8, labelPadding=6, ticks=False)
+    return alt.X("day:O", title=None, scale=alt.Scale(domain=every), axis=axis)
 
 
 def per_day(messages: pd.DataFrame) -> alt.Chart:
@@ -153,7 +163,7 @@ def per_day(messages: pd.DataFrame) -> alt.Chart:
         alt.Chart(days, width=1000)
         .mark_bar()
         .encode(
-            x=DAY,
+            x=days_of(messages),
             y=alt.Y("sum(messages):Q", title=None),
             color=alt.Color(
                 "status:N",
@@ -161,27 +171,24 @@ def per_day(messages: pd.DataFrame) -> alt.Chart:
                 legend=alt.Legend(title=None, orient="top", columns=3, columnPadding=6, symbolSize=80),
             ),
             order="order:O",
-            tooltip=[alt.Tooltip("utcyearmonthdate(day):T", title="day", format="%-d %B %Y"), "status", "messages"],
+            tooltip=["day", "status", "messages"],
         )
     )
     return chart
 
 
-def rate_per_day(final: pd.DataFrame) -> alt.Chart:
+def rate_per_day(final: pd.DataFrame, axis: alt.X) -> alt.Chart:
     """A line of the share of messages that were delivered, of those with a final status."""
     days = (final["status"] == "DELIVERED").groupby(final["sent_at"].dt.strftime("%Y-%m-%d")).mean()
     chart: alt.Chart = (
         alt.Chart(days.rename_axis("day").reset_index(name="rate"), width=440)
         .mark_line(point=True, color=STATES["DELIVERED"])
         .encode(
-            x=DAY,
+            x=axis,
             y=alt.Y(
                 "rate:Q", title=None, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(format=".0%", tickCount=5)
             ),
-            tooltip=[
-                alt.Tooltip("utcyearmonthdate(day):T", title="day", format="%-d %B %Y"),
-                alt.Tooltip("rate:Q", title="delivered", format=".1%"),
-            ],
+            tooltip=["day", alt.Tooltip("rate:Q", title="delivered", format=".1%")],
         )
     )
     return chart
@@ -208,7 +215,7 @@ def bars(
     if not ordered:
         values = values.sort_values(ascending=False).head(MOST_BARS)
     rows = pd.DataFrame({"name": values.index.astype(str), "value": values.to_numpy()})
-    y = alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=210, ticks=False, domain=False))
+    y = alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=210, labelPadding=6, ticks=False, domain=False))
     most = float(rows["value"].max() or 1) if len(rows) else 1.0
     # Room for the number behind the longest bar.
     x = alt.X(
@@ -236,7 +243,7 @@ def networks(messages: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
                 "messages": f"{len(group):,}",
                 "delivered": percent(len(delivered), group["status"].isin(FINAL).sum()),
                 "median": duration(seconds.median()),
-                "95 %": duration(float(seconds.quantile(0.95))),
+                "95th pct.": duration(float(seconds.quantile(0.95))),
                 "cost": " + ".join(f"{total:,.2f} {currency}" for currency, total in totals.items()) or "",
             }
         )
@@ -277,6 +284,7 @@ table { width: 100%; border-collapse: collapse; font-size: 0.85rem; font-variant
 th, td { padding: 6px 4px; text-align: right; white-space: nowrap; border-top: 1px solid #e8ebee; }
 th { border: 0; font-weight: 600; color: #55636f; }
 @media (max-width: 560px) { table { font-size: 0.8rem; } th, td { padding: 6px 2px; } }
+@media (max-width: 480px) { th { white-space: normal; vertical-align: bottom; } }
 @media (max-width: 560px) { th:last-child, td:last-child { display: none; } }
 th:first-child, td:first-child { text-align: left; }
 """
@@ -336,7 +344,8 @@ def picture(report: Report) -> bytes:
         color="independent", x="independent"
     )
     whole = whole.properties(title=alt.TitleParams("SMS delivery", subtitle=report.period, fontSize=22, offset=16))
-    return vl_convert.vegalite_to_png(styled(whole, padding=24), scale=1.3)
+    png: bytes = vl_convert.vegalite_to_png(styled(whole, padding=24), scale=1.3)
+    return png
 
 
 if __name__ == "__main__":

@@ -73,8 +73,10 @@ def main() -> None:
             run(connection, options)
     except sa.exc.DBAPIError as error:
         sys.exit(f"The database says: {' '.join(str(error.orig).split())}")
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except sa.exc.SQLAlchemyError as error:
         sys.exit(f"The database URL can't be used: {error}")
+    except ImportError as error:
+        sys.exit(f"A package is missing: {error}")
 
 
 def run(connection: sa.Connection, options: argparse.Namespace) -> None:

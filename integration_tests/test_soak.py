@@ -30,7 +30,7 @@ def test_a_read_ends_as_soon_as_the_policy_says(start_sandbox: StartSandbox, fau
     )
     assert result.ended(stream) == "INCOMPLETE"
     assert result.errors(stream)[0]["failure_type"] == "transient_error"
-    assert len(result.records("phone_numbers")) == 3210
+    assert len(result.records("phone_numbers")) == len(sandbox.rows["phone_numbers"])
     assert result.seconds < longest(READ) + SECONDS_TO_START
 
 
@@ -43,7 +43,8 @@ def test_a_limit_per_minute_costs_time_but_no_row(start_sandbox: StartSandbox, r
     result = run(sandbox.url, "read", config(*ids), streams=["message_status"], time_scale=1, timeout=400)
     assert result.exit_code == 0
     assert len(result.records("message_status")) == 650
-    assert result.seconds < 1.25 * 120 + 60
+    # Two windows pass until the last ids may be sent; one more where the first begins in the middle of a minute.
+    assert result.seconds < (1.1 if retry_after else 1.25) * 120 + 60
     assert sandbox.refused < 0.1 * 650
     assert "RATE_LIMITED" in result.reasons("message_status")
     assert "tyntec limits the rate of requests: the connector waits for" in result.log("INFO")

@@ -32,7 +32,7 @@ class Pages:
 
     params: the query parameters of the next request, None after the last.
     read: how many rows were new. announced: the most rows that an answer said the list has.
-    repeated_full_page: whether the last page was one that came before, and the first was full.
+    repeated_full_page: whether the last page was one that came before, and both it and the first were full.
     """
 
     def __init__(self, page_size: int) -> None:
@@ -93,7 +93,7 @@ class Pages:
                 new.append(row)
                 self._read[key] += 1
         self.read += len(new)
-        self.repeated_full_page = repeated and self._first.total() >= self._page_size
+        self.repeated_full_page = repeated and self._full and self._first.total() >= self._page_size
         self._first = self._first or page
         if not repeated:
             self._last, self._most = keys, max(self._most, len(rows))

@@ -257,12 +257,15 @@ class _Adapter(threading.local, HTTPAdapter):
     def send(self, request: requests.PreparedRequest, stream: bool = False, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         response = super().send(request, stream=True, **kwargs)
         body = bytearray()  # which gives its memory back when it is let go, where many pieces would not
-        for piece in response.iter_content(_PIECE):
-            body += piece
-            if len(body) > self._max_bytes:
-                body.clear()  # the traceback keeps it
-                self.close()
-                raise AnswerTooLargeError(request=request)
+        try:
+            for piece in response.iter_content(_PIECE):
+                body += piece
+                if len(body) > self._max_bytes:
+                    self.close()
+                    raise AnswerTooLargeError(request=request)  # noqa: TRY301  (an error like those of requests)
+        except Exception:
+            body.clear()  # the traceback would keep it while the next attempt reads
+            raise
         # requests has no public way to hand over a body that was read in pieces.
         response._content = body  # type: ignore[assignment]  # noqa: SLF001
         return response

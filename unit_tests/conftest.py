@@ -52,8 +52,8 @@ def streams(settings: Mapping[str, Any] | None = None, **policy: Any) -> dict[st
 LISTS = [name for name in streams() if name != "message_status"]
 
 
-def read(stream: HttpStream) -> list[Any]:
-    """What `stream` yields in a full refresh."""
+def messages(stream: HttpStream) -> list[Any]:
+    """All that `stream` yields in a full refresh."""
     return [
         message
         for stream_slice in stream.stream_slices(sync_mode=SyncMode.full_refresh)
@@ -61,13 +61,20 @@ def read(stream: HttpStream) -> list[Any]:
     ]
 
 
-def response(body: bytes = b"{}", status_code: int = 200, **headers: str) -> requests.Response:
-    """An answer of the API. In the names of headers, _ stands for -."""
+def read(stream: HttpStream) -> list[dict[str, Any]]:
+    """The records of `stream`."""
+    return [message for message in messages(stream) if isinstance(message, dict)]
+
+
+def response(
+    body: bytes = b"{}", status_code: int = 200, headers: Mapping[str, str] | None = None
+) -> requests.Response:
+    """An answer of the API."""
     return requests_mock.create_response(
         requests.Request("GET", API).prepare(),
         content=body,
         status_code=status_code,
-        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        headers=headers or {},
     )
 
 

@@ -1,8 +1,9 @@
-"""Pages of a list that may change while it is read, and whose paging is not fully documented."""
+"""Pages of a list whose paging is documented by half, and whose rows change while it is read."""
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
@@ -11,167 +12,320 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_tyntec_sms import paging
 from source_tyntec_sms.paging import Pages
+from source_tyntec_sms.records import Row
 
-Row = dict[str, Any]
-Serve = Callable[[dict[str, int]], list[Row]]
-HANDFUL = 2 * paging.OVERLAP
-
-
-def read(serve: Serve, page_size: int = 30, total: Callable[[list[Row]], Any] = len) -> tuple[list[Row], int, Pages]:
-    """The rows that are emitted, how many requests that took, and the pages."""
-    pages, rows, requests = Pages(page_size), [], 0
-    while pages.params:
-        page = serve(pages.params)
-        requests += 1
-        assert requests < 500, "the paging does not end"
-        rows += pages.new_rows(page, total(page))
-    return rows, requests, pages
+PAGE_SIZE = 100  # in proportion to a page of 3,000 rows as few as a page of the tests may have
+HANDFUL = 5
 
 
-def server(rows: list[Row], mode: str = "from 0", most: int = 10_000) -> Serve:
-    """An API with these rows, which may change, and at most so many in an answer."""
+@dataclass(frozen=True)
+class Change:
+    """What happens to the list right before a request: at a share of its length, one number comes, goes or changes."""
 
-    def serve(params: dict[str, int]) -> list[Row]:
-        size = min(params["size"], most)
-        first = 1 if mode == "from 1" else 0
-        start = 0 if mode == "ignored" else (params.get("page", first) - first) * size
-        return rows[start : start + size] if start >= 0 else []
-
-    return serve
+    before: int
+    what: str
+    where: float
 
 
-def unlike(count: int) -> list[Row]:
-    """Rows of registrations of one number each."""
-    return [{"requestId": str(number)} for number in range(count)]
+@dataclass
+class Phonebook:
+    """The API's list of phone numbers, as it might be served.
+
+    requests: for each number the request that registered it. first: the number of the first page, None if the API
+    ignores `page`. cap: the most rows of a page. fixed: whether a page has as many rows, whatever `size` asks for.
+    announces: what the answer's `size` counts. numbered: whether a row has its phone number. restless: whether each
+    answer brings another value of a field.
+    """
+
+    requests: list[int]
+    first: int | None = 0
+    cap: int = PAGE_SIZE
+    fixed: bool = False
+    announces: str = "page"
+    numbered: bool = False
+    restless: bool = False
+    changes: Iterable[Change] = ()
+    request_of: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.request_of = dict(enumerate(self.requests))
+        self.rows: list[Row] = [self._row(number) for number in self.request_of]
+        self.steady = set(self.request_of)
+        self.answers = self.answers_since_the_end = 0
+
+    def _row(self, number: int) -> Row:
+        row: Row = {"number": number, "requestId": f"request-{self.request_of[number]}", "status": "ACTIVE"}
+        return {**row, "phoneNumber": f"+{number}"} if self.numbered else row
+
+    def _change(self, change: Change) -> None:
+        place = int(change.where * len(self.rows))
+        if change.what == "comes":
+            number = len(self.request_of)
+            self.request_of[number] = -number
+            self.rows.insert(place, self._row(number))
+        elif place < len(self.rows):
+            if change.what == "goes":
+                self.steady.discard(self.rows.pop(place)["number"])
+            else:
+                self.rows[place] = {**self.rows[place], "status": f"CHANGED-{self.answers}"}
+
+    def answer(self, params: dict[str, int]) -> tuple[list[Row], Any]:
+        """The rows of a page, each with its number, and what the answer says as `size`."""
+        for change in self.changes:
+            if change.before == self.answers:
+                self._change(change)
+        self.answers += 1
+        size = self.cap if self.fixed else min(params["size"], self.cap)
+        page = 0 if self.first is None else params.get("page", self.first) - self.first
+        rows = self.rows[page * size : (page + 1) * size] if page >= 0 else []
+        if self.first is None or (page + 1) * size >= len(self.rows) or self.answers_since_the_end:
+            self.answers_since_the_end += 1
+        answer = [{**row, "answer": self.answers} if self.restless else dict(row) for row in rows]
+        return answer, {"page": len(rows), "list": len(self.rows), "nothing": None}[self.announces]
+
+    def read(self, page_size: int = PAGE_SIZE) -> list[int]:
+        """The numbers that `Pages` finds."""
+        self.pages, found = Pages(page_size), list[int]()
+        while self.pages.params and self.answers < 100:
+            rows, size = self.answer(self.pages.params)
+            numbers = {id(row): row.pop("number") for row in rows}
+            found += [numbers[id(row)] for row in self.pages.new_rows(rows, size)]
+        assert not self.pages.params
+        return found
 
 
-def numbers(count: int) -> list[Row]:
-    """Rows with a phone number, which differ in nothing else."""
-    return [{"requestId": "r", "phoneNumber": f"+49{number}"} for number in range(count)]
+CHANGES = st.builds(
+    Change, st.integers(1, 8), st.sampled_from(["comes", "goes", "changes"]), st.floats(0, 1) | st.sampled_from([0, 1])
+)
+GROUPS = st.lists(st.integers(1, 20), max_size=30)
+SERVED: dict[str, Any] = {
+    "announces": st.sampled_from(["page", "list", "nothing"]),
+    "numbered": st.booleans(),
+    "restless": st.booleans(),
+    "changes": st.lists(CHANGES, max_size=HANDFUL),
+}
+CAPPED = {**SERVED, "cap": st.integers(PAGE_SIZE, 3 * PAGE_SIZE)}
 
 
-MODES = st.sampled_from(["from 0", "from 1"])
+def grouped(groups: list[int]) -> list[int]:
+    """For each number its request, of requests that registered so many."""
+    return [group for group, length in enumerate(groups) for _ in range(length)]
 
 
-@given(st.integers(0, 100), st.integers(1, 30), MODES, st.booleans(), st.sampled_from([unlike, numbers]))
-def test_every_row_comes_once(
-    count: int, most: int, mode: str, announced: bool, make: Callable[[int], list[Row]]
-) -> None:
-    rows = make(count)
-    total: Callable[[list[Row]], Any] = (lambda _: count) if announced else len
-    assert read(server(rows, mode, most), 30, total)[0] == rows
+UNLIKE = st.integers(0, 400).map(lambda count: list(range(count)))
+PHONEBOOKS = st.builds(
+    Phonebook,
+    st.integers(0, 400).map(lambda count: list(range(count))) | GROUPS.map(grouped),
+    first=st.sampled_from([0, 1]),
+    **CAPPED,
+)
 
 
-@given(st.lists(st.integers(1, 6), max_size=20), MODES)
-def test_numbers_alike_in_every_field_are_all_kept(groups: list[int], mode: str) -> None:
-    rows = [{"requestId": str(group)} for group, length in enumerate(groups) for _ in range(length)]
-    assert read(server(rows, mode), 30)[0] == rows
+def check_that_all_were_found(phonebook: Phonebook, found: list[int]) -> None:
+    """Each number that was there all the time was found, and a handful of them twice at most.
+
+    Without phone numbers, those of one request cannot be told apart: as many of them count as the request has.
+    """
+    name: Callable[[int], int] = (lambda number: number) if phonebook.numbered else phonebook.request_of.__getitem__
+    have = Counter(map(name, found))
+    assert not Counter(map(name, phonebook.steady)) - have
+    twice = (have - Counter(map(name, phonebook.request_of))).total()
+    assert twice == 0 if phonebook.numbered or not phonebook.changes else twice <= HANDFUL
+
+
+@given(PHONEBOOKS, st.sampled_from([PAGE_SIZE, 3 * PAGE_SIZE, 30 * PAGE_SIZE]))
+def test_every_number_is_found_while_a_handful_of_them_change(phonebook: Phonebook, page_size: int) -> None:
+    check_that_all_were_found(phonebook, phonebook.read(page_size))
+
+
+@given(PHONEBOOKS, st.sampled_from([PAGE_SIZE, 3 * PAGE_SIZE, 30 * PAGE_SIZE]))
+def test_at_most_three_requests_go_beyond_the_last_page(phonebook: Phonebook, page_size: int) -> None:
+    phonebook.read(page_size)
+    come = sum(change.what == "comes" for change in phonebook.changes)
+    assert phonebook.answers_since_the_end - 1 <= 3 + come
+    assert phonebook.answers <= 4 + come + 1.5 * len(phonebook.request_of) / min(phonebook.cap, page_size)
+
+
+@given(st.builds(Phonebook, UNLIKE | GROUPS.map(grouped), st.none(), fixed=st.booleans(), **CAPPED))
+def test_a_page_that_is_always_the_first_is_read_once(phonebook: Phonebook) -> None:
+    first = {row["number"] for row in phonebook.rows[: phonebook.cap if phonebook.fixed else PAGE_SIZE]}
+    found = phonebook.read()
+    assert first <= set(found)
+    come = sum(change.what == "comes" for change in phonebook.changes)
+    # A handful is most of a shorter list: then rows that are alike are taken for more of them.
+    assert len(found) - len(first) <= (2 * HANDFUL if len(first) >= 5 * HANDFUL else len(first) + HANDFUL)
+    assert phonebook.answers <= 4 + come
+
+
+FEW_OR_MANY = st.integers(1, 7) | st.just(PAGE_SIZE)
 
 
 @given(
-    st.integers(40, 120),
-    st.sampled_from(["from 0", "from 1", "ignored"]),
-    st.lists(
-        st.tuples(st.integers(1, 4), st.sampled_from(["add", "remove", "change"]), st.integers(0, 119)), max_size=4
-    ),
-    st.sampled_from([unlike, numbers]),
+    st.builds(Phonebook, st.integers(0, 40).map(lambda count: list(range(count))), first=st.sampled_from([0, 1]),
+              cap=st.integers(1, 7), fixed=st.booleans(), **{**SERVED, "changes": st.just(())}),
+    FEW_OR_MANY,
+)  # fmt: skip
+def test_a_list_that_does_not_change_is_read_in_order_each_row_once(phonebook: Phonebook, page_size: int) -> None:
+    assert phonebook.read(page_size) == list(phonebook.request_of)
+    if phonebook.announces == "list":
+        assert phonebook.pages.announced <= len(phonebook.request_of)
+
+
+@given(
+    st.builds(Phonebook, UNLIKE, first=st.sampled_from([0, 1]), **{**CAPPED, "changes": st.just(())}),
+    st.sampled_from([PAGE_SIZE, 3 * PAGE_SIZE, 30 * PAGE_SIZE]),
 )
-def test_no_number_is_lost_and_a_handful_repeated_while_rows_are_added_removed_or_changed(
-    count: int, mode: str, changes: list[tuple[int, str, int]], make: Callable[[int], list[Row]]
-) -> None:
-    rows = make(min(count, 90) if mode == "ignored" else count)  # what is beyond the only page cannot be read
-    lasting = {str(row) for row in rows}
-    serve, requests = server(rows, mode), 0
-
-    def changing(params: dict[str, int]) -> list[Row]:
-        nonlocal requests
-        requests += 1
-        for request, what, place in changes:
-            if request != requests or place >= len(rows):
-                continue
-            if what == "add":
-                rows.insert(place, {"requestId": f"new {requests} {place}", "phoneNumber": f"new {requests} {place}"})
-            elif what == "remove":
-                lasting.discard(str(rows.pop(place)))
-            else:
-                lasting.discard(str(rows[place]))
-                rows[place] = {**rows[place], "status": "changed"}
-        return [dict(row) for row in serve(params)]
-
-    read_rows, asked, _ = read(changing, 100)
-    emitted = Counter(row.get("phoneNumber", row["requestId"]) for row in read_rows)
-    assert {str(row) for row in read_rows} >= lasting
-    assert sum(emitted.values()) - len(emitted) <= HANDFUL
-    assert asked <= 2 + 3
+def test_a_list_that_was_read_to_its_end_is_not_taken_for_a_repeated_page(phonebook: Phonebook, page_size: int) -> None:
+    phonebook.read(page_size)
+    assert not phonebook.pages.repeated_full_page
 
 
-@pytest.mark.parametrize("mode", ["from 0", "from 1", "ignored"])
-@pytest.mark.parametrize("make", [unlike, numbers])
-def test_a_field_that_changes_with_every_answer_makes_no_row_new(mode: str, make: Callable[[int], list[Row]]) -> None:
-    rows, ticks = make(100), cycle(range(1_000_000))
-    serve = server(rows, mode)
-    read_rows, asked, _ = read(lambda params: [{**row, "seen": next(ticks)} for row in serve(params)], 3000)
-    assert [row["requestId"] for row in read_rows] == [row["requestId"] for row in rows]
-    assert asked <= 3
+@given(
+    st.builds(Phonebook, UNLIKE, first=st.sampled_from([0, 1]), fixed=st.just(True), cap=st.just(PAGE_SIZE),
+              **{**SERVED, "changes": st.lists(CHANGES.filter(lambda change: change.what != "goes"), max_size=HANDFUL)})
+)  # fmt: skip
+def test_pages_whose_size_cannot_be_chosen_lose_nothing_as_long_as_no_row_goes(phonebook: Phonebook) -> None:
+    check_that_all_were_found(phonebook, phonebook.read())
 
 
-def test_numbers_of_one_registration_are_read_up_to_the_announced_total() -> None:
-    rows: list[Row] = [{"requestId": "r"}] * 75
-    assert read(server(rows), 30, lambda _: 75)[0] == rows
+@given(
+    st.builds(Phonebook, st.lists(st.integers(1, 30), max_size=20).map(grouped), first=st.sampled_from([0, 1]),
+              **{**CAPPED, "numbered": st.just(False), "changes": st.just(())}),
+)  # fmt: skip
+def test_numbers_alike_in_every_field_are_all_counted(phonebook: Phonebook) -> None:
+    have = Counter(phonebook.request_of[number] for number in phonebook.read())
+    assert have == Counter(phonebook.request_of.values())
 
 
-def test_without_a_total_a_full_page_that_comes_again_ends_the_list_and_is_noted() -> None:
-    rows, _, pages = read(server([{"requestId": "r"}] * 75, "ignored"), 30)
-    assert len(rows) == 30
-    assert pages.repeated_full_page
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("count", [1, 99, 100, 250, 300])
+def test_a_list_of_rows_that_are_all_alike_is_read_whole_if_its_size_is_announced(first: int, count: int) -> None:
+    assert len(Phonebook([0] * count, first, announces="list").read()) == count
 
 
-@pytest.mark.parametrize("size", ["75", 75])
-def test_the_announced_total_may_be_a_number_or_a_string(size: Any) -> None:
-    rows, _, pages = read(server(unlike(75)), 30, lambda _: size)
-    assert rows == unlike(75)
-    assert pages.announced == 75
+@pytest.mark.parametrize("first", [0, 1, None])
+def test_a_list_of_rows_that_are_all_alike_ends_after_a_page_if_its_size_is_not_announced(first: int | None) -> None:
+    phonebook = Phonebook([0] * 250, first)
+    assert len(phonebook.read()) == PAGE_SIZE
+    assert phonebook.answers <= 4
 
 
-def test_a_size_that_repeats_what_was_asked_for_announces_nothing() -> None:
-    assert read(server(unlike(5), most=2), 30, lambda _: 30)[2].announced == 0
+def test_rows_without_number_and_request_are_told_apart_by_all_that_they_hold() -> None:
+    pages = Pages(3)
+    rows: list[Row] = [{"status": "a"}, {"status": "b", "requestId": ""}, {"status": "b", "phoneNumber": None}]
+    assert pages.new_rows(rows, None) == rows
+    assert pages.new_rows([rows[2], rows[0], {"status": "c"}], None) == [{"status": "c"}]
+
+
+# What is known of the list
+
+
+def unlike(count: int) -> list[Row]:
+    return [{"requestId": f"request-{number}"} for number in range(count)]
+
+
+def read(answer: Callable[[dict[str, int]], list[Row]], page_size: int, size: Any = None) -> tuple[list[Row], Pages]:
+    """The rows that were found, and the pages after the last of them."""
+    pages, found = Pages(page_size), list[Row]()
+    while pages.params:
+        found += pages.new_rows(answer(pages.params), size)
+    assert pages.read == len(found)
+    return found, pages
+
+
+def in_pages(rows: list[Row]) -> Callable[[dict[str, int]], list[Row]]:
+    return lambda params: rows[params.get("page", 0) * params["size"] :][: params["size"]]
+
+
+def test_the_first_request_names_no_page() -> None:
+    assert Pages(3000).params == {"size": 3000}
+
+
+@pytest.mark.parametrize("size", [7500, "7500", 7500.0])
+def test_the_total_may_be_a_number_or_a_string(size: Any) -> None:
+    rows, pages = read(in_pages(unlike(7500)), 3000, size)
+    assert rows == unlike(7500)
+    assert pages.announced == 7500
+
+
+@pytest.mark.parametrize("size", [None, True, [], {}, "many", 5, 3000, "5"])
+def test_a_size_that_counts_the_page_or_repeats_the_request_announces_nothing(size: Any) -> None:
+    rows, pages = read(lambda params: unlike(5) if "page" not in params else [], 3000, size)
+    assert rows == unlike(5)
+    assert pages.announced <= 5
+
+
+def test_the_most_rows_that_an_answer_announced_count() -> None:
+    pages = Pages(2)
+    for rows, size in ((unlike(2), 5), (unlike(4)[2:], 9), ([], 7)):
+        pages.new_rows(rows, size)
+    assert (pages.read, pages.announced, pages.params) == (4, 9, None)
 
 
 def test_a_short_list_that_comes_in_another_order_each_time_is_read_once() -> None:
     order = cycle([1, -1])
-    assert read(lambda _: unlike(5)[:: next(order)], 3000)[0] == unlike(5)
+    rows, pages = read(lambda _: unlike(5)[:: next(order)], 3000)
+    assert rows == unlike(5)
+    assert not pages.repeated_full_page
+
+
+@pytest.mark.parametrize(("page_size", "full"), [(4, True), (3, True), (5, False), (3000, False)])
+def test_a_page_that_comes_whichever_is_asked_for_is_a_full_page_repeated_if_it_was_full(
+    page_size: int, full: bool
+) -> None:
+    rows, pages = read(lambda _: unlike(4), page_size)
+    assert rows == unlike(4)
+    assert pages.repeated_full_page == full
+
+
+def test_a_last_page_that_is_asked_for_again_says_nothing() -> None:
+    phonebook = Phonebook(list(range(114)))
+    assert len(phonebook.read()) == 114
+    assert not phonebook.pages.repeated_full_page
+
+
+def test_a_page_that_overlaps_the_one_before_adds_only_what_is_new() -> None:
+    rows = unlike(9)
+    answers = iter([rows[0:4], rows[2:6], rows[5:9], []])
+    assert read(lambda _: next(answers), 4)[0] == rows
 
 
 def test_a_page_that_repeats_an_earlier_one_ends_the_list() -> None:
-    rows = unlike(80)
-    answers = iter([rows[0:40], rows[40:80], rows[0:40]])
-    assert read(lambda _: next(answers), 40)[0] == rows
+    rows = unlike(8)
+    answers = iter([rows[0:4], rows[4:8], rows[0:4]])
+    assert read(lambda _: next(answers), 4)[0] == rows
 
 
-def test_a_list_that_is_shorter_than_announced_can_be_told() -> None:
-    answers = iter([unlike(40), []])
-    rows, _, pages = read(lambda _: next(answers), 40, lambda _: 100)
-    assert (len(rows), pages.read, pages.announced) == (40, 40, 100)
-
-
-def test_after_a_full_page_the_list_cannot_be_whole() -> None:
+def test_all_may_have_been_read_after_a_page_that_is_not_full() -> None:
     pages = Pages(4)
     assert not pages.may_be_whole
-    pages.new_rows(unlike(4), 4)
+    pages.new_rows(unlike(4), None)
     assert not pages.may_be_whole
-    pages.new_rows([{"requestId": "x"}], 1)
+    pages.new_rows(unlike(5)[4:], None)
     assert pages.may_be_whole
 
 
-def test_two_pages_of_40000_rows_take_no_second() -> None:
-    started = time.process_time()
-    read(server([{"requestId": str(number // 4)} for number in range(80_000)]), 40_000)
-    assert time.process_time() - started < 3
+def test_an_empty_list_needs_one_request() -> None:
+    rows, pages = read(lambda _: [], 3000, 0)
+    assert (rows, pages.read, pages.announced, pages.may_be_whole) == ([], 0, 0, True)
 
 
-def test_a_list_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_tyntec_sms.paging.MOST_REQUESTS", 20)
-    with pytest.raises(AirbyteTracedException, match="without an end"):
-        read(lambda params: [{"requestId": str(params.get("page"))}], 4)
+def test_a_list_without_an_end_is_an_error() -> None:
+    rows = ([{"requestId": str(number)}] for number in range(20_000))
+    with pytest.raises(AirbyteTracedException, match=r"gave 10,000 pages of phone numbers without an end\.") as error:
+        read(lambda _: next(rows), 4)
+    assert error.value.failure_type is not None
+    assert error.value.failure_type.value == "system_error"
+    assert len(list(rows)) == 10_000
+
+
+@pytest.mark.parametrize("key", ["requestId", "phoneNumber"])
+@pytest.mark.parametrize("alike", [False, True])
+def test_large_pages_take_time_in_proportion_to_their_rows(key: str, alike: bool) -> None:
+    rows = [{key: str(number // 1000 if alike else number)} for number in range(80_000)]
+    pages = Pages(3000)
+    start = time.process_time()
+    pages.new_rows(rows[:40_000], None)
+    pages.new_rows(rows[40_000:], None)
+    assert time.process_time() - start < 1
