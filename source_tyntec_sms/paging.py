@@ -37,7 +37,7 @@ class Pages:
 
     def __init__(self, page_size: int) -> None:
         self._page_size = page_size
-        self._requests = self._first_page = 0
+        self._requests = self._first_page = self._stale = 0
         self._start = self._end = 0  # of the page asked for, and of what was read, counted in rows
         self._most = 0  # rows of a page
         self._full = self._size_is_ignored = False
@@ -100,7 +100,10 @@ class Pages:
             self._end = (self._end if self._size_is_ignored else self._start) + len(rows)
         elif self._requests == 2:
             self._first_page = 1
-        self.params = self._next() if (new and not repeated) or (repeated and self._requests == 2) else None
+        # A list that grows while it is read could show a last page with something new for ever.
+        self._stale = self._stale + 1 if 2 * len(new) < len(rows) else 0
+        more = (new and not repeated and self._stale < 3) or (repeated and self._requests == 2)
+        self.params = self._next() if more else None
         return new
 
     def _is_repeated(self, page: Counter[str], asked: int) -> bool:

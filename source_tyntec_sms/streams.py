@@ -160,7 +160,9 @@ class MessageStatus(TyntecStream):
         """Whether the status is that of another message, or the gateway's error under the wrong HTTP status."""
         if not isinstance(document, dict):
             return None
-        if not document.keys() & self.get_json_schema()["properties"].keys():
+        # A problem document has a status too, but a number.
+        is_problem = isinstance(document.get("status"), int)
+        if is_problem or not document.keys() & self.get_json_schema()["properties"].keys():
             return f"tyntec is failing: {quote_answer(response)} where a status was expected."
         asked = unquote(urlsplit(response.request.url or "").path.rpartition("/")[2])
         got = str(document.get("requestId") or asked)

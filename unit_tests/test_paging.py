@@ -329,3 +329,17 @@ def test_large_pages_take_time_in_proportion_to_their_rows(key: str, alike: bool
     pages.new_rows(rows[:40_000], None)
     pages.new_rows(rows[40_000:], None)
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_list_that_grows_with_every_request_comes_to_an_end(first: int) -> None:
+    rows = [{"requestId": str(number)} for number in range(7500)]
+    pages, requests = Pages(3000), 0
+    emitted: list[Row] = []
+    while pages.params:
+        requests += 1
+        rows.insert(0, {"requestId": f"new {requests}"})
+        start = (pages.params.get("page", first) - first) * pages.params["size"]
+        emitted += pages.new_rows(rows[start : start + pages.params["size"]] if start >= 0 else [], None)
+        assert requests <= 8
+    assert {row["requestId"] for row in emitted} >= {str(number) for number in range(7500)}
