@@ -180,7 +180,10 @@ def test_the_status_of_another_message_does_not_become_a_record(api: requests_mo
     assert read(streams()["message_status"]) == [{"requestId": "id-1", "status": "DELIVERED"}]
 
 
-@pytest.mark.parametrize("document", [{}, {"message": "An unexpected error occurred"}, {"code": 5, "error": True}])
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"message": "An unexpected error occurred"}, {"code": 5, "error": True}, {"title": "No", "status": 500}],
+)
 def test_an_object_without_any_field_of_a_status_is_no_status(
     api: requests_mock.Mocker, document: dict[str, Any]
 ) -> None:
