@@ -314,7 +314,7 @@ def test_a_table_that_pyairbyte_created_is_merged_into(database: str, sql: Sql, 
 
 def test_a_second_run_at_the_same_time_does_nothing(database: str, sql: Sql, sandbox: Sandbox) -> None:
     sandbox.statuses.update({f"id-{number}": status(f"id-{number}") for number in range(50)})
-    sandbox.delay = 0.5
+    sandbox.delay = 4  # long enough for the second run to start on a busy machine
     seed(sql, *sandbox.statuses)
     first = start(HOURLY, database, sandbox)
     wait_for_requests(first, sandbox, 1)

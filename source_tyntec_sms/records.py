@@ -43,7 +43,7 @@ def decode(response: requests.Response) -> Any:
         if _SUSPICIOUS_ESCAPE.search(text):
             text = _ESCAPE.sub(_storable, text)
         try:
-            document = json.loads(text, parse_constant=_not_json, parse_float=_finite)
+            document = json.loads(text, parse_constant=_not_json, parse_float=_finite, parse_int=_whole)
         except RecursionError:
             raise ValueError("nested too deeply") from None
         response.document = document  # type: ignore[attr-defined]
@@ -70,6 +70,10 @@ def _not_json(constant: str) -> Any:
 
 def _finite(number: str) -> float | str:
     return value if math.isfinite(value := float(number)) else number
+
+
+def _whole(number: str) -> int | str:
+    return int(number) if len(number) < 309 else number  # a float has at most 309 digits before its point
 
 
 class SchemaTransformer(TypeTransformer):

@@ -176,7 +176,7 @@ class Pace(AbstractAPIBudget):
         hold = retry_after(response)  # of a 503, say
         reset = response.headers.get("RateLimit-Reset", "")
         if reset.isdecimal():
-            left = [int(value) for name in _REMAINING if (value := response.headers.get(name, "")).isdecimal()]
+            left = [float(value) for name in _REMAINING if (value := response.headers.get(name, "")).isdecimal()]
             self._quota = min(self._quota, self._passed + min(left, default=self._workers))
             hold = hold or (float(reset) if 0 in left else 0)
         if 0 < hold <= self._policy.longest_hold:
@@ -233,6 +233,7 @@ class TyntecSession(LimiterSession):
                 raise kind(request=request) from error
             if response.status_code != requests.codes.too_many_requests or self._pace.given_up:
                 return response
+            response.connection.close()  # as after any failed attempt, see TyntecErrorHandler
 
 
 class _Adapter(threading.local, HTTPAdapter):
@@ -261,9 +262,9 @@ class _Adapter(threading.local, HTTPAdapter):
             for piece in response.iter_content(_PIECE):
                 body += piece
                 if len(body) > self._max_bytes:
-                    self.close()
                     raise AnswerTooLargeError(request=request)  # noqa: TRY301  (an error like those of requests)
         except Exception:
+            self.close()
             body.clear()  # the traceback would keep it while the next attempt reads
             raise
         # requests has no public way to hand over a body that was read in pieces.

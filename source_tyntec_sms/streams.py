@@ -1,5 +1,6 @@
 """What is read: the four streams of tyntec's API, over one base stream."""
 
+import json
 import logging
 import time
 from abc import ABC
@@ -165,7 +166,8 @@ class MessageStatus(TyntecStream):
         if is_problem or not document.keys() & self.get_json_schema()["properties"].keys():
             return f"tyntec is failing: {quote_answer(response)} where a status was expected."
         asked = unquote(urlsplit(response.request.url or "").path.rpartition("/")[2])
-        got = str(document.get("requestId") or asked)
+        got = document.get("requestId") or asked
+        got = got if isinstance(got, str) else json.dumps(got, ensure_ascii=False)
         different = got.casefold() != asked.casefold()
         return f"tyntec answered the request for {asked} with the status of {quote(got)}." if different else None
 
@@ -178,15 +180,15 @@ class MessageStatus(TyntecStream):
         """
         try:
             _, response = self._fetch_next_page({"request_id": request_id})
+            if response.status_code == requests.codes.not_found:
+                return Skipped("unknown", "is unknown to tyntec, or older than three months.")
+            if not response.ok:
+                return Skipped("refused", f"was refused by tyntec: {quote_answer(response)}.")
+            (status,) = self.parse_response(response)
         except ReadStoppedError:
             raise
         except Exception as error:
             raise in_plain_words(error) from None
-        if response.status_code == requests.codes.not_found:
-            return Skipped("unknown", "is unknown to tyntec, or older than three months.")
-        if not response.ok:
-            return Skipped("refused", f"was refused by tyntec: {quote_answer(response)}.")
-        (status,) = self.parse_response(response)
         status["requestId"] = status.get("requestId") or request_id
         return status
 

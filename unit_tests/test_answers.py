@@ -368,7 +368,7 @@ def test_refusals_are_no_attempts_until_none_got_through_for_the_longest_hold(ap
     api.get(f"{STATUSES}/id-1", **gateway(429, "API rate limit exceeded"))
     start = time.monotonic()
     error = failure("message_status", longest_hold=1)
-    assert 1 < time.monotonic() - start < 5
+    assert time.monotonic() - start > 1
     assert error.failure_type is TRANSIENT
     assert api.call_count > 8
     assert "to every request for 1 seconds. Try again later. 1 of 1 request ids asked: 0 read, 1 failed." in str(error)

@@ -111,24 +111,24 @@ def test_under_a_limit_every_request_gets_through_and_few_are_refused(workers: i
     assert pace.refusals == gateway.refused
     # Six windows: at the start all workers run into the limit, and each hold that is too short costs one refusal more.
     assert gateway.refused <= workers + 5 * 6
-    assert seconds < 4
+    assert seconds < 15
 
 
 def test_under_a_limit_with_retry_after_a_window_costs_about_one_refusal() -> None:
     pace, gateway = Pace(QUICK, workers=10), Gateway(limit=40, window=1, headers={"Retry-After": "1"})
     seconds = send_many(pace, gateway, 120, workers=10)
     assert gateway.passed == 120
-    assert gateway.refused <= 10 + 3
-    assert seconds < 5
+    assert gateway.refused <= 2 * 10
+    assert seconds < 15
 
 
 def test_after_a_refusal_all_hold_and_then_one_goes_first() -> None:
     pace, gateway = Pace(replace(QUICK, first_wait=0.2), workers=10), Gateway(float("inf"), 1)
+    start = time.monotonic()
     assert send(pace, answering(REFUSED)) == REFUSED
-    assert 0.1 < pace.hold <= 0.2
-    first, start = requests.PreparedRequest(), time.monotonic()
+    first = requests.PreparedRequest()
     pace.acquire_call(first)
-    assert time.monotonic() - start >= 0.1
+    assert time.monotonic() - start >= 0.2
     with waiting(pace) as sent:
         assert not sent.wait(0.1)
         pace.update_from_response(first, gateway.answer())
@@ -155,20 +155,27 @@ def test_no_more_requests_than_workers_are_in_flight() -> None:
 
 
 def test_each_refusal_without_retry_after_holds_twice_as_long_up_to_the_longest() -> None:
-    pace, holds = Pace(replace(QUICK, first_wait=0.02, longest_bare_hold=0.1), workers=1), []
-    for _ in range(5):
+    pace = Pace(replace(QUICK, first_wait=0.02, longest_bare_hold=0.1), workers=1)
+
+    def refuse(seconds: float) -> None:
+        """A refusal after which all hold for `seconds`."""
+        request, start = requests.PreparedRequest(), time.monotonic()
         send(pace, answering(REFUSED))
-        holds.append(pace.hold)
-    assert holds == pytest.approx([0.02, 0.04, 0.08, 0.1, 0.1], abs=0.015)
+        assert pace.hold <= seconds
+        pace.acquire_call(request)
+        pace.update_from_response(request, None)
+        assert time.monotonic() - start >= seconds
+
+    for seconds in (0.02, 0.04, 0.08, 0.1, 0.1):
+        refuse(seconds)
     send(pace, answering())
-    send(pace, answering(REFUSED))
-    assert pace.hold == pytest.approx(0.02, abs=0.015)
+    refuse(0.02)
 
 
 def test_a_refusal_holds_as_long_as_retry_after_says() -> None:
     pace = Pace(QUICK, workers=1)
-    send(pace, answering(REFUSED, {"Retry-After": "7"}))
-    assert 6 < pace.hold <= 7
+    send(pace, answering(REFUSED, {"Retry-After": "70"}))
+    assert 60 < pace.hold <= 70
     assert not pace.given_up
 
 
@@ -176,19 +183,19 @@ def test_a_refusal_holds_as_long_as_retry_after_says() -> None:
                                   "X-RateLimit-Remaining-Hour", "X-RateLimit-Remaining-Day"])  # fmt: skip
 def test_when_nothing_remains_in_the_window_all_hold_before_they_are_refused(name: str) -> None:
     pace = Pace(QUICK, workers=10)
-    send(pace, answering(headers={"RateLimit-Reset": "9", name: "0"}))
-    assert 8 < pace.hold <= 9
+    send(pace, answering(headers={"RateLimit-Reset": "90", name: "0"}))
+    assert 80 < pace.hold <= 90
     assert pace.refusals == 0
 
 
 @pytest.mark.parametrize(
     "headers",
     [
-        {"RateLimit-Reset": "9", "RateLimit-Remaining": "1"},
+        {"RateLimit-Reset": "90", "RateLimit-Remaining": "1"},
         {"RateLimit-Reset": "soon", "RateLimit-Remaining": "0"},
         {"RateLimit-Remaining": "0"},
-        {"RateLimit-Reset": "9"},
-        {"RateLimit-Reset": "9", "RateLimit-Remaining": "none"},
+        {"RateLimit-Reset": "90"},
+        {"RateLimit-Reset": "90", "RateLimit-Remaining": "none"},
         {"RateLimit-Reset": "0", "RateLimit-Remaining": "0"},
         {"RateLimit-Reset": "90000", "RateLimit-Remaining": "0"},
     ],
@@ -201,7 +208,7 @@ def test_as_long_as_something_remains_or_the_headers_say_nothing_usable_no_one_h
 
 def test_no_more_requests_are_in_flight_than_remain_in_the_window() -> None:
     pace = Pace(QUICK, workers=10)
-    send(pace, answering(headers={"RateLimit-Reset": "9", "RateLimit-Remaining": "2"}))
+    send(pace, answering(headers={"RateLimit-Reset": "90", "RateLimit-Remaining": "2"}))
     for _ in range(2):
         pace.acquire_call(requests.PreparedRequest())
     with waiting(pace) as sent:
@@ -210,8 +217,8 @@ def test_no_more_requests_are_in_flight_than_remain_in_the_window() -> None:
 
 def test_a_failure_that_asks_to_wait_holds_all() -> None:
     pace = Pace(QUICK, workers=10)
-    send(pace, answering(503, {"Retry-After": "3"}))
-    assert 2 < pace.hold <= 3
+    send(pace, answering(503, {"Retry-After": "30"}))
+    assert 20 < pace.hold <= 30
     assert pace.refusals == 0
 
 
@@ -220,10 +227,10 @@ def test_an_answer_to_a_request_from_before_the_hold_changes_nothing() -> None:
     early = [requests.PreparedRequest() for _ in range(3)]
     for request in early:
         pace.acquire_call(request)
-    pace.update_from_response(early[0], response(status_code=REFUSED, headers={"Retry-After": "7"}))
+    pace.update_from_response(early[0], response(status_code=REFUSED, headers={"Retry-After": "70"}))
     pace.update_from_response(early[1], response(status_code=REFUSED, headers={"Retry-After": "100"}))
     pace.update_from_response(early[2], response())
-    assert 6 < pace.hold <= 7
+    assert 60 < pace.hold <= 70
     assert pace.refusals == 2
 
 
@@ -248,9 +255,9 @@ def test_the_pace_gives_up_when_nothing_gets_through_for_as_long_as_the_policy_a
 
 
 def test_the_pace_does_not_give_up_as_long_as_something_gets_through() -> None:
-    pace = Pace(replace(QUICK, first_wait=0.02, longest_bare_hold=0.02, longest_hold=0.2), workers=1)
+    pace = Pace(replace(QUICK, first_wait=0.02, longest_bare_hold=0.02, longest_hold=1), workers=1)
     start = time.monotonic()
-    while time.monotonic() - start < 0.5:
+    while time.monotonic() - start < 1.5:
         send(pace, answering(REFUSED))
         send(pace, answering())
         assert not pace.given_up

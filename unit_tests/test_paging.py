@@ -17,6 +17,7 @@ from source_tyntec_sms.records import Row
 
 PAGE_SIZE = 100  # in proportion to a page of 3,000 rows as few as a page of the tests may have
 HANDFUL = 5
+LARGEST_GROUP = 12  # numbers of one request
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class Phonebook:
 CHANGES = st.builds(
     Change, st.integers(1, 8), st.sampled_from(["comes", "goes", "changes"]), st.floats(0, 1) | st.sampled_from([0, 1])
 )
-GROUPS = st.lists(st.integers(1, 20), max_size=30)
+# Most requests register one number. In a list of a few rows that are all alike, a handful of changes is most of it.
+GROUPS = st.lists(st.integers(1, LARGEST_GROUP), max_size=30).map(lambda groups: [*[1] * 30, *groups])
 SERVED: dict[str, Any] = {
     "announces": st.sampled_from(["page", "list", "nothing"]),
     "numbered": st.booleans(),
@@ -116,7 +118,7 @@ def grouped(groups: list[int]) -> list[int]:
 UNLIKE = st.integers(0, 400).map(lambda count: list(range(count)))
 PHONEBOOKS = st.builds(
     Phonebook,
-    st.integers(0, 400).map(lambda count: list(range(count))) | GROUPS.map(grouped),
+    UNLIKE | GROUPS.map(grouped),
     first=st.sampled_from([0, 1]),
     **CAPPED,
 )
@@ -131,7 +133,10 @@ def check_that_all_were_found(phonebook: Phonebook, found: list[int]) -> None:
     have = Counter(map(name, found))
     assert not Counter(map(name, phonebook.steady)) - have
     twice = (have - Counter(map(name, phonebook.request_of))).total()
-    assert twice == 0 if phonebook.numbered or not phonebook.changes else twice <= HANDFUL
+    if phonebook.numbered or not phonebook.changes or len(set(phonebook.requests)) == len(phonebook.requests):
+        assert twice == 0
+    else:
+        assert twice <= 2 * HANDFUL + LARGEST_GROUP
 
 
 @given(PHONEBOOKS, st.sampled_from([PAGE_SIZE, 3 * PAGE_SIZE, 30 * PAGE_SIZE]))
@@ -153,8 +158,7 @@ def test_a_page_that_is_always_the_first_is_read_once(phonebook: Phonebook) -> N
     found = phonebook.read()
     assert first <= set(found)
     come = sum(change.what == "comes" for change in phonebook.changes)
-    # A handful is most of a shorter list: then rows that are alike are taken for more of them.
-    assert len(found) - len(first) <= (2 * HANDFUL if len(first) >= 5 * HANDFUL else len(first) + HANDFUL)
+    assert len(found) - len(first) <= 2 * HANDFUL
     assert phonebook.answers <= 4 + come
 
 

@@ -130,7 +130,7 @@ def test_a_number_becomes_the_string_that_it_is_in_json(came: Any, emitted: Any)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_json_in_any_documented_field_is_emitted(name: str, data: st.DataObject) -> None:
     schema = SCHEMAS[name]
