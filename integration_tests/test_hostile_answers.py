@@ -1,6 +1,8 @@
 """An API that mixes up messages, fills the memory or watches what it is sent."""
 
+import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,7 +13,7 @@ import pytest
 
 from integration_tests import sandbox_data
 from integration_tests.conftest import StartSandbox
-from integration_tests.connector import LISTS, ROOT, command_line, config, environment, run
+from integration_tests.connector import LISTS, ROOT, command_line, config, environment, run, strict_json
 
 IDS = [f"id-{number}" for number in range(12)]
 STATUSES = {name: sandbox_data.status(name) for name in IDS}
@@ -38,8 +40,31 @@ def test_answers_that_come_one_late_after_a_failure_reach_no_other_message(
     )
 
 
+@pytest.mark.parametrize(
+    "request_id", [{"id": 1}, ["id-0"], True, "id\n0\u202e"], ids=["object", "list", "true", "control"]
+)
+def test_a_request_id_that_is_none_fails_its_message_in_plain_words(
+    start_sandbox: StartSandbox, request_id: object
+) -> None:
+    sandbox = start_sandbox(statuses={"id-1": {"requestId": request_id, "status": "DELIVERED"}})
+    result = run(sandbox.url, "read", config("id-1"), streams=["message_status"])
+    assert not result.records("message_status")
+    assert "tyntec answered the request for id-1 with the status of " in result.error("message_status")
+
+
+@pytest.mark.parametrize("fault", ["endless-102", "bad-version", "bad-status", "bad-chunk", "long-header"])
+def test_what_is_not_valid_http_is_asked_for_again_and_told_in_plain_words(
+    start_sandbox: StartSandbox, fault: str
+) -> None:
+    sandbox = start_sandbox(faults={"contacts": fault, "message_status": f"{fault}:2"})
+    result = run(sandbox.url, "read", streams=["contacts", "message_status"], time_scale=0.01)
+    assert result.errors("contacts")[0]["failure_type"] == "transient_error"
+    assert "unexpected" not in result.error("contacts")
+    assert len(result.records("message_status")) == 1
+
+
 @pytest.mark.parametrize("workers", [1, 40])
-@pytest.mark.parametrize("fault", ["gzip-bomb", "gzip-bomb-twice", "endless-chunks"])
+@pytest.mark.parametrize("fault", ["gzip-bomb", "gzip-bomb-twice", "deflate-bomb", "endless-chunks"])
 def test_a_bomb_does_not_fill_the_memory(start_sandbox: StartSandbox, fault: str, workers: int) -> None:
     ids = [f"id-{number}" for number in range(40)]
     sandbox = start_sandbox(faults={"message_status": fault, "contacts": fault})
@@ -61,6 +86,19 @@ def test_odd_headers_leave_no_warning_in_the_output(start_sandbox: StartSandbox,
     result = run(start_sandbox(faults={"message_status": fault}).url, "read", streams=["message_status"])
     assert result.exit_code == 0
     assert not result.log("WARN", "ERROR")
+
+
+def test_numbers_and_depths_that_a_strict_parser_refuses_are_not_printed(start_sandbox: StartSandbox) -> None:
+    inside: object = "found"
+    for _ in range(900):
+        inside = [inside]
+    status = {**STATUSES["id-0"], "large": 10**400, "larger": -(10**4000), "least": -(2**63), "inside": inside}
+    result = run(start_sandbox(statuses={"id-0": status}).url, "read", config("id-0"), streams=["message_status"])
+    (row,) = result.records("message_status")
+    assert row["large"] == str(10**400)
+    assert row["larger"] == str(-(10**4000))
+    assert row["least"] == -(2**63)
+    assert str(row["inside"]).count("[") == 900
 
 
 @pytest.mark.parametrize("fault", ["echo", "echo-percent", "echo-base64"])
@@ -114,6 +152,10 @@ def test_what_the_environment_breaks_is_named(variables: dict[str, str], words: 
     local = {"TYNTEC_API_URL": "https://127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
     result = run(None, "check", variables={**local, **variables})
     assert words in result.connection_status["message"]
+    result = run(None, "read", streams=["message_status"], variables={**local, **variables})
+    assert words in result.error("message_status")
+    fixable = "does not name" in words or "names a file" in words
+    assert result.errors("message_status")[0]["failure_type"] == ("config_error" if fixable else "transient_error")
 
 
 @pytest.mark.parametrize("locale", [{"PYTHONIOENCODING": "ascii"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}])
@@ -150,12 +192,44 @@ def test_output_that_cannot_be_written_ends_the_process_at_once(start_sandbox: S
     assert sandbox.requests() < 1500
 
 
-@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6, 0.9])
-def test_ctrl_c_during_start_up_prints_no_traceback(seconds: float) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "main.py", "spec"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+INTERRUPT = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["INTERRUPTED_BEFORE"]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("module", ["airbyte_cdk", "requests", "source_tyntec_sms.config", "yaml"])
+def test_ctrl_c_before_all_modules_are_there_prints_nothing(tmp_path: Path, module: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPT)
+    variables = environment(None, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}", INTERRUPTED_BEFORE=module)
+    process = subprocess.run(
+        [sys.executable, "main.py", "spec"], cwd=ROOT, env=variables, capture_output=True, check=False
     )
-    time.sleep(seconds)
-    process.send_signal(2)
-    _, errors = process.communicate(timeout=30)
-    assert b"Traceback" not in errors
+    assert process.returncode == -signal.SIGINT
+    assert not process.stderr + process.stdout
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_moment_of_a_check_leaves_neither_a_traceback_nor_half_a_line(
+    start_sandbox: StartSandbox, signum: signal.Signals
+) -> None:
+    sandbox = start_sandbox(faults={"message_status": "hang"})
+    with tempfile.TemporaryDirectory() as folder:
+        words = command_line(folder, "check", config(), [], time_scale=1)
+        for tenths in range(4, 14):
+            process = subprocess.Popen(
+                words, cwd=ROOT, env=environment(sandbox.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            time.sleep(tenths / 10)
+            process.send_signal(signum)
+            output, errors = process.communicate(timeout=30)
+            assert process.returncode == -signum
+            assert not errors
+            assert not output or output.endswith(b"\n")
+            assert all(strict_json(line.decode()) for line in output.splitlines())

@@ -1,10 +1,14 @@
 """Rate limits as tyntec's gateway sets them, in windows of a second or two. Those of a minute are in test_soak.py."""
 
+import subprocess
+import tempfile
+import time
+
 import pytest
 
 from integration_tests import sandbox_data
 from integration_tests.conftest import StartSandbox
-from integration_tests.connector import config, run
+from integration_tests.connector import ROOT, command_line, config, environment, run, strict_json
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox_limits import Drop, Limit
 
@@ -81,3 +85,41 @@ def test_the_message_asks_nobody_to_lower_the_number_of_workers(start_sandbox: S
     result = run(start_sandbox(faults={"message_status": "429"}, retry_after="3600").url, "check")
     assert "limits the rate of requests" in result.connection_status["message"]
     assert "Workers" not in result.output
+
+
+def test_who_is_told_what_remains_is_never_refused(start_sandbox: StartSandbox) -> None:
+    sandbox = limited(start_sandbox, Limit(20, headers=True))
+    result = run(sandbox.url, "read", config(*IDS[:60], num_workers=1), streams=["message_status"], time_scale=1)
+    assert len(result.records("message_status")) == 60
+    assert not sandbox.refused
+
+
+def test_refusals_that_do_not_end_are_given_up_saying_how_many_were_read(start_sandbox: StartSandbox) -> None:
+    sandbox = limited(start_sandbox, Limit(30, seconds=3600, retry_after=False))
+    result = run(sandbox.url, "read", config(*IDS), streams=["message_status"], policy={"longest_hold": 1})
+    (error,) = result.errors("message_status")
+    assert error["failure_type"] == "transient_error"
+    assert "to every request for 1 seconds" in error["message"]
+    assert "30 read" in error["message"]
+    assert len(result.records("message_status")) == 30
+
+
+def test_a_refusal_after_a_long_pause_of_the_reader_is_only_one_refusal(start_sandbox: StartSandbox) -> None:
+    """Nothing got through for longer than the connector bears refusals, but nothing was asked for either."""
+    ids = [f"id-{number}" for number in range(300)]
+    statuses = {name: {"status": "DELIVERED", "reference": "x" * 10_000} for name in ids}
+    sandbox = start_sandbox(statuses=statuses)
+    with tempfile.TemporaryDirectory() as folder:
+        words = command_line(folder, "read", config(*ids), ["message_status"], policy={"longest_hold": 1})
+        with subprocess.Popen(words, cwd=ROOT, env=environment(sandbox.url), stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            asked = -1
+            while asked < len(sandbox.asked):  # until the output is full, and then longer than refusals are borne
+                asked = len(sandbox.asked)
+                time.sleep(2)
+            sandbox.chaos = lambda _path, _request: "429" if len(sandbox.asked) == asked + 1 else None
+            messages = [strict_json(line.decode()) for line in process.stdout]
+    assert asked < len(ids)
+    assert process.returncode == 0
+    assert sum(message["type"] == "RECORD" for message in messages) == len(ids)

@@ -4,6 +4,8 @@ import json
 import socket
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,29 @@ def test_no_connection_names_the_host_and_what_to_check_first() -> None:
         held.bind(("127.0.0.1", 0))
         message = run(f"http://127.0.0.1:{held.getsockname()[1]}", "check").connection_status["message"]
     assert "Check first whether this machine can reach 127.0.0.1: its firewall, DNS and proxy." in message
+    assert "If it can, tyntec may be down" in message
+
+
+def test_a_proxy_that_refuses_is_told_without_a_word_of_firewalls_and_without_its_password() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def refuse() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = proxy.accept()
+                    with connection:
+                        connection.recv(10_000)
+                        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+        threading.Thread(target=refuse, daemon=True).start()
+        address = f"http://user:pr0xy-password@127.0.0.1:{proxy.getsockname()[1]}"
+        variables = {"HTTPS_PROXY": address, "NO_PROXY": "", "no_proxy": ""}
+        result = run(None, "check", None, "--debug", variables=variables)
+        proxy.shutdown(socket.SHUT_RDWR)
+    message = result.connection_status["message"]
+    assert message.startswith("The proxy in the environment variable HTTPS_PROXY could not be reached, or could not")
+    assert "firewall" not in message
+    assert "pr0xy-password" not in result.output
 
 
 def test_the_output_of_discover_is_no_catalog_and_said_to_be_none(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -103,6 +128,32 @@ def test_a_file_that_cannot_be_used_is_told_by_its_fault(
     assert result.exit_code == 1
     assert f"The catalog file {tmp_path / 'catalog.json'} {words}." in result.error(None)
     assert not sandbox.asked
+
+
+@pytest.mark.parametrize("command", ["check", "read"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{\n "api_key": "k",\n "message_request_id"\n}', "is not JSON: see line 4, column 1"),
+        (b"", "is not JSON: see line 1, column 1"),
+        ('{"api_key": "ü"}'.encode("latin-1"), "is not JSON in UTF-8"),
+        (None, "does not exist"),
+    ],
+    ids=["broken", "empty", "latin", "missing"],
+)
+def test_a_configuration_that_cannot_be_used_is_told_by_its_fault(
+    sandbox: Sandbox, tmp_path: Path, command: str, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / "my-config.json"
+    if content is not None:
+        path.write_bytes(content)
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog()))
+    more = ["--catalog", str(tmp_path / "catalog.json")] if command == "read" else []
+    line = [sys.executable, "main.py", command, "--config", str(path), *more]
+    result = checked(line, environment(sandbox.url))
+    said = result.connection_status["message"] if command == "check" else result.error(None)
+    assert said == f"The configuration file {path} {words}."
+    assert result.exit_code == (0 if command == "check" else 1)
 
 
 def test_a_folder_is_no_file_that_can_be_read(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -151,7 +202,10 @@ def test_a_sandbox_on_a_port_in_use_says_so_in_one_line(sandbox: Sandbox) -> Non
     assert str(sandbox.port) in process.stderr
 
 
-@pytest.mark.parametrize(("fault", "known"), [("nowhere=500", "contacts"), ("contacts=no-such-fault", "gzip-bomb")])
+@pytest.mark.parametrize(
+    ("fault", "known"),
+    [("nowhere=500", "contacts"), ("contacts=no-such-fault", "gzip-bomb"), ("contacts", "phone_numbers")],
+)
 def test_a_sandbox_refuses_what_it_does_not_know_and_lists_what_it_does(fault: str, known: str) -> None:
     process = sandbox_process("--port", "0", "--fault", fault)
     assert process.returncode == 2

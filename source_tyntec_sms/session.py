@@ -103,7 +103,7 @@ class Pace(AbstractAPIBudget):
         self._turn = threading.Condition()
         self._in_flight: dict[requests.PreparedRequest, int] = {}  # and the number of holds when each was sent
         self._holds = self._passed = self._refused_in_a_row = self.refusals = 0  # passed: since the last hold
-        self._resume_at = self._last_passed = 0.0
+        self._resume_at = self._refused_since = 0.0
         self._quota = float("inf")  # how many may pass before requests go one at a time
         self._beyond_quota = 1.0  # how many may then be in flight
         self.given_up = self.stopped = False
@@ -138,7 +138,6 @@ class Pace(AbstractAPIBudget):
             if self.stopped:
                 raise ReadStoppedError
             self._in_flight[request] = self._holds
-            self._last_passed = self._last_passed or time.monotonic()
 
     def _most_in_flight(self) -> float:
         if self._holds and not self._passed:
@@ -152,7 +151,7 @@ class Pace(AbstractAPIBudget):
             refused = response is not None and response.status_code == requests.codes.too_many_requests
             self.refusals += refused
             if response is not None and not refused:
-                self._last_passed = time.monotonic()
+                self._refused_since = 0.0
             if response is not None and sent_since_last_hold:
                 (self._refused if refused else self._got_through)(response)
             self._turn.notify_all()
@@ -164,7 +163,8 @@ class Pace(AbstractAPIBudget):
             self._refused_in_a_row = 0
         bare = min(self._policy.first_wait * 2.0**self._refused_in_a_row, self._policy.longest_bare_hold)
         asked = retry_after(response)
-        refused_for = time.monotonic() - self._last_passed
+        self._refused_since = self._refused_since or time.monotonic()
+        refused_for = time.monotonic() - self._refused_since
         self.given_up = max(asked, refused_for) > self._policy.longest_hold
         self._refused_in_a_row += 1
         self._begin_hold(bare if self.given_up else asked or bare)
