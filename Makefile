@@ -11,7 +11,7 @@ E2E_VENV := .venv/e2e-$(if $(E2E_PYTHON),$(shell $(E2E_PYTHON) -c 'import platfo
 E2E_READY := $(E2E_VENV)/.ready
 LOWEST := $(VENV)-lowest
 
-.PHONY: help demo example unit test soak lowest e2e bench mutants new-stream constraints lint format clean
+.PHONY: help demo example unit test soak lowest e2e live bench mutants new-stream constraints lint format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -36,6 +36,9 @@ lowest: $(LOWEST)/.ready  ## the tests with the lowest versions that setup.py al
 
 e2e: $(E2E_READY)  ## PyAirbyte with DuckDB and PostgreSQL, and the examples
 	$(E2E_VENV)/bin/python -m pytest -n auto e2e_tests
+
+live: $(READY)  ## check and read tyntec itself with secrets/config.json, and compare the API with its documentation
+	@$(BIN)/python -m integration_tests.live
 
 bench: $(READY)  ## speed, memory and pace, against bare requests and low-code; about 25 minutes
 	@$(BIN)/python -m benchmarks
