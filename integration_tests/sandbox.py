@@ -1,15 +1,19 @@
 """A stand-in for tyntec's API: its endpoints, their errors, rate limits, and faults on demand, over a real socket.
 
     python -m integration_tests.sandbox --port 8080 --key my-key --fault contacts=503:2 --limit 300/minute
+    python -m integration_tests.sandbox --port 0 -- python main.py check --config integration_tests/sample_config.json
 
-It answers as tyntec's public documents say. It was never compared with the live API.
+It answers as tyntec's public documents say. It was never compared with the live API. With a command after `--`, it
+serves while the command runs, whose environment variable TYNTEC_API_URL is the sandbox's address.
 """
 
 import argparse
 import asyncio
 import os
 import re
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -367,11 +371,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--limit-bare", action="store_true", help="the 429 of the limit has no Retry-After")
     add("--limit-drop", type=_argument(Drop.parse), metavar="TO:SECONDS:EVERY",
         help="such as 5:20:30, to let through 5 for 20 of every 30 seconds")  # fmt: skip
+    add("command", nargs="*", metavar="COMMAND", help="serve until it ends, and end with its exit code")
     return parser
 
 
 def main() -> int:
-    """Serve until interrupted. The exit code is 1 if the port cannot be used, 2 if an argument cannot."""
+    """Serve until interrupted, or while a command runs.
+
+    The exit code is that of the command, 1 if the port cannot be used, 2 if an argument cannot.
+    """
     parser = _parser()
     arguments = parser.parse_args()
     if limit := arguments.limit:
@@ -398,8 +406,13 @@ def main() -> int:
                 f"argument --fault: {where!r} is neither a stream ({', '.join(STREAMS)}) nor a request id that the "
                 f"sandbox knows; write id:{where} for one that it does not know"
             )
+    if arguments.command and not shutil.which(arguments.command[0]):
+        parser.error(f"there is no command {arguments.command[0]}")
     try:
         with sandbox:
+            if arguments.command:
+                environment = {**os.environ, "TYNTEC_API_URL": sandbox.url}
+                return subprocess.run(arguments.command, env=environment, check=False).returncode
             print(f"The sandbox listens on {sandbox.url}. Stop it with Ctrl-C.", flush=True)  # noqa: T201
             threading.Event().wait()
     except OSError as problem:

@@ -202,6 +202,17 @@ def test_a_sandbox_on_a_port_in_use_says_so_in_one_line(sandbox: Sandbox) -> Non
     assert str(sandbox.port) in process.stderr
 
 
+def test_a_sandbox_serves_while_a_command_runs_and_ends_with_its_exit_code() -> None:
+    ask = "import os, sys, requests; sys.exit(requests.get(os.environ['TYNTEC_API_URL']).status_code - 400)"
+    assert sandbox_process("--port", "0", "--", sys.executable, "-c", ask).returncode == 1
+
+
+def test_a_sandbox_says_if_there_is_no_such_command() -> None:
+    process = sandbox_process("--port", "0", "--", "no-such-command")
+    assert process.returncode == 2
+    assert "there is no command no-such-command" in process.stderr
+
+
 @pytest.mark.parametrize(
     ("fault", "known"),
     [("nowhere=500", "contacts"), ("contacts=no-such-fault", "gzip-bomb"), ("contacts", "phone_numbers")],
