@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-PARTS = ("source_tyntec_sms", "unit_tests", "integration_tests", "benchmarks", "e2e_tests", "examples", "docs")
+PARTS = ("source_tyntec_sms", "unit_tests", "integration_tests", "benchmarks", "e2e_tests", "examples", "docs", ".ci")
 FILES = ("main.py", "setup.py", "pyproject.toml", "metadata.yaml", "Dockerfile", "README.md", "constraints.txt",
          "icon.svg", "acceptance-test-config.yml")  # fmt: skip
 
