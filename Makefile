@@ -11,7 +11,7 @@ E2E_VENV := .venv/e2e-$(if $(E2E_PYTHON),$(shell $(E2E_PYTHON) -c 'import platfo
 E2E_READY := $(E2E_VENV)/.ready
 LOWEST := $(VENV)-lowest
 
-.PHONY: help demo example unit test soak lowest e2e live bench mutants new-stream constraints lint format clean
+.PHONY: help demo example unit test soak lowest e2e connector-test live bench mutants new-stream constraints lint format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -37,6 +37,11 @@ lowest: $(LOWEST)/.ready  ## the tests with the lowest versions that setup.py al
 e2e: $(E2E_READY)  ## PyAirbyte with DuckDB and PostgreSQL, and the examples
 	$(E2E_VENV)/bin/python -m pytest -n auto e2e_tests
 
+# The CDK wants a folder of this name, so it is given one, of links.
+connector-test: $(READY)  ## Airbyte's own command for testing connectors, against the sandbox; what needs Docker is left out
+	@mkdir -p .tmp/source-tyntec-sms && ln -sf $(CURDIR)/* .tmp/source-tyntec-sms
+	$(BIN)/python -m integration_tests.sandbox --port 0 -- $(BIN)/airbyte-cdk connector test .tmp/source-tyntec-sms
+
 live: $(READY)  ## check and read tyntec itself with secrets/config.json, and compare the API with its documentation
 	@$(BIN)/python -m integration_tests.live
 
@@ -55,17 +60,20 @@ constraints: $(LOWEST)/.ready  ## pin every package of the image, in the newest 
 	$(LOWEST)/bin/uv pip compile --quiet --upgrade --python-version 3.13 --python-platform linux \
 		--no-header --no-annotate --output-file constraints.txt setup.py
 
-lint: $(READY)  ## ruff, ruff format, mypy strict
+lint: $(READY)  ## ruff, ruff format, mypy strict, and the workflows of GitHub
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy && $(BIN)/mypy .ci/release_notes.py
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --no-progress --quiet .github
 
 format: $(READY)  ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove what was set up
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .tmp build dist *.egg-info
 
 $(E2E_READY): setup.py
 	@test -n "$(E2E_PYTHON)" || { echo "Python 3.10, 3.11 or 3.12 is needed: make e2e E2E_PYTHON=/path/to/python"; exit 1; }

@@ -22,6 +22,7 @@ setup(
     extras_require={
         "tests": [
             "aiohttp>=3.10",  # the sandbox API, and the server of the benchmarks
+            "check-jsonschema>=0.37",  # lints the workflows by GitHub's own schemas, and zizmor by what goes wrong
             "hypothesis>=6.100",
             "mypy>=1.15",
             "pytest>=8",
@@ -29,6 +30,7 @@ setup(
             "pytest-xdist>=3.6",
             "requests-mock>=1.12",
             "ruff>=0.11",
+            "zizmor>=1.20",
         ],
         "e2e": [
             "airbyte>=0.71,<1; python_version < '3.13'",  # PyAirbyte, which brings DuckDB
