@@ -264,7 +264,8 @@ def report(config: Row) -> str:
         sections["rate limits"] = [(None, "headers?", f"{names}, in {api.asked} answers")]
         sections["connector"] = [*connector_lines(config)]
     text = "# tyntec's live API, compared with its documentation\n\n"
-    text += f"{date.today()}, {urlsplit(api_url()).hostname}, connector {version('airbyte-source-tyntec-sms')}\n"
+    text += f"{date.today()}, {urlsplit(api_url()).hostname}, connector {version('airbyte-source-tyntec-sms')}. "
+    text += "New is what the documentation does not say. In formats, a 9 stands for any digit.\n"
     for title, lines in sections.items():
         text += f"\n## {title}\n\n| | Documentation | Seen |\n|---|---|---|\n"
         for held, fact, seen in lines:
