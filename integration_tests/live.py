@@ -176,27 +176,27 @@ def list_lines(api: Api, stream: Stream) -> Iterator[Line]:
     """What tyntec answers for a list."""
     listing = LISTS[stream.name]
     answer = api.get(listing.path)
-    rows = answer.rows(listing)
+    whole = api.get(listing.path, size=MOST_ROWS) if listing.paged and answer.status == 200 else answer
+    rows = whole.rows(listing)
     enabled = answer.status in (200, 204)
     no_route = answer == Answer(404, {"message": "no Route matched with those values"})
     yield None if enabled else no_route, "without BYON: 404 `no Route matched with those values`", answer
     if answer.status == 200:
         has_rows = any(isinstance(each.get(listing.rows_field), list) for each in answer.objects)
-        yield has_rows, f"the list `{listing.rows_field}`", f"{len(rows)} rows"
+        yield has_rows, f"the list `{listing.rows_field}`", f"{len(answer.rows(listing))} rows"
         yield None, "in an object, or an array of one?", described(answer.document)
         for name in [stream.primary_key] if stream.primary_key else ["requestId", "phoneNumber"]:
             ids = [json.dumps(row[name]) for row in rows if name in row]
             unique = len(set(ids)) == len(rows) if stream.primary_key else None
             yield unique, f"`{name}` in every row, and unique", f"{len(set(ids))} different ones in {len(ids)} rows"
         if listing.paged:
-            yield from page_lines(api, listing, answer)
+            yield from page_lines(api, listing, answer, whole)
     if enabled:
         yield from field_lines(rows, stream)
 
 
-def page_lines(api: Api, listing: Listing, default: Answer) -> Iterator[Line]:
-    """What the parameters `page` and `size` do. default: the answer without them."""
-    whole = api.get(listing.path, size=MOST_ROWS)
+def page_lines(api: Api, listing: Listing, default: Answer, whole: Answer) -> Iterator[Line]:
+    """What the parameters `page` and `size` do. default, whole: the answers without them, and with the largest size."""
     rows = whole.rows(listing)
     yield whole.status == 200, f"`size` may be {MOST_ROWS}", f"{len(rows)} rows"
     yield None, "default page size?", f"{len(default.rows(listing))} rows of {len(rows)}"
@@ -235,10 +235,10 @@ def connector_lines(config: Row) -> Iterator[Line]:
     """What the connector makes of it: its `check`, and its `read` of all streams."""
     try:
         check, read = (run(None, name, config, time_scale=1, timeout=LONGEST_SYNC) for name in ("check", "read"))
+        outcome = check.connection_status["status"]
     except (AssertionError, ValueError):
         yield False, "nothing but Airbyte messages, in plain words and without the key", "something else"
         return
-    outcome = check.connection_status["status"]
     yield outcome == "SUCCEEDED", "`check` succeeds", outcome
     for stream in STREAMS:
         words = [*read.statuses(stream)[-1:], *(str(error["failure_type"]) for error in read.errors(stream))]

@@ -127,7 +127,7 @@ def test_the_paging_is_found_out(
     assert lines["phone_numbers: what does the `size` of an answer count?"] == f"new: {counts}"
     assert lines["phone_numbers: default page size?"] == "new: 100 rows of 250"
     assert lines["phone_numbers: `size` limits the rows"].startswith("held")
-    assert lines["phone_numbers: `phoneNumber` in every row, and unique"] == "new: 100 different ones in 100 rows"
+    assert lines["phone_numbers: `phoneNumber` in every row, and unique"] == "new: 250 different ones in 250 rows"
     after = lines["phone_numbers: a page after the last?"]
     assert after.startswith("new: HTTP 404" if paging == "404 after the last" else "new: HTTP 200")
 
