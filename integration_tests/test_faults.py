@@ -51,6 +51,7 @@ class Fault:
 LOST = "could not be made, or was lost"
 BROKEN = "cut short, or is not valid HTTP"
 SLOW = "took too long to answer"
+MEANT = "tyntec is failing: it answered 200"
 TOO_LARGE = "tyntec's answer is larger than"
 CONNECTION_REFUSED = Fault("", "connection refused", RETRIED, RETRIED, LOST)
 FAULTS = [
@@ -82,17 +83,17 @@ FAULTS = [
     Fault("nan", "`NaN`, which is not JSON", RETRIED, RETRIED, "not with JSON"),
     Fault("deep", "200,000 brackets", RETRIED, RETRIED, "not with JSON"),
     Fault("no-content", "204 without a body", RETRIED, "is read as no rows", "answered 204"),
-    Fault("null", "`null`", FAILS, FAILS, "answered with null"),
-    Fault("list", "an empty list", FAILS, FAILS, "answered with a list"),
-    Fault("string", "a string", FAILS, FAILS, "answered with a string"),
-    Fault("number", "a number", FAILS, FAILS, "answered with a number"),
-    Fault("no-list", "an object without the list", READS, FAILS),
-    Fault("rows-of-text", "a list with strings for rows", READS, FAILS),
-    Fault("message-only", "200 with an error of the gateway", NOT_MEANT, FAILS),
+    Fault("null", "`null`", NOT_MEANT, NOT_MEANT, MEANT),
+    Fault("list", "an empty list", NOT_MEANT, NOT_MEANT, MEANT),
+    Fault("string", "a string", NOT_MEANT, NOT_MEANT, MEANT),
+    Fault("number", "a number", NOT_MEANT, NOT_MEANT, MEANT),
+    Fault("no-list", "an object without the list", READS, NOT_MEANT),
+    Fault("rows-of-text", "a list with strings for rows", READS, NOT_MEANT),
+    Fault("message-only", "200 with an error of the gateway", NOT_MEANT, NOT_MEANT, MEANT),
     Fault("id-of-another", "the status of another message", NOT_MEANT, READS, "with the status of id-0"),
     Fault("id-in-capitals", "the request id in capitals", READS, READS),
-    Fault("wrong-charset", "ISO 8859-1 instead of UTF-8", READS, FAILS),
-    Fault("unknown-charset", "a charset that does not exist", READS, FAILS),
+    Fault("wrong-charset", "ISO 8859-1 instead of UTF-8", READS, NOT_MEANT),
+    Fault("unknown-charset", "a charset that does not exist", READS, NOT_MEANT),
     Fault("huge-numbers", "numbers above 64 bits and beyond a float", READS, READS),
     Fault("bare-header", "a header line without a colon", READS, READS),
     Fault("cookies", "five cookies with an absurd `Max-Age`", READS, READS),
@@ -215,7 +216,7 @@ def test_retry_after_is_obeyed_as_seconds_and_as_date_and_nonsense_is_not(
     if retry_after == "a date":
         moment = time.time() + 3.5
         sandbox.retry_after = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(moment))
-    result = run(sandbox.url, "read", streams=["contacts"], time_scale=0.1)
+    result = run(sandbox.url, "read", streams=["contacts"], time_scale=1)
     assert result.exit_code == 0
     assert "RATE_LIMITED" in result.reasons("contacts")
     waited = sandbox.asked[1].at - sandbox.asked[0].at
@@ -224,7 +225,7 @@ def test_retry_after_is_obeyed_as_seconds_and_as_date_and_nonsense_is_not(
     elif seconds:
         assert seconds <= waited < seconds + 1
     else:
-        assert waited < 0.5
+        assert 1 <= waited < 1.9
 
 
 @pytest.mark.parametrize("code", ["429", "503"])

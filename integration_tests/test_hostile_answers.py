@@ -137,10 +137,16 @@ def test_a_key_inside_a_request_id_is_refused(start_sandbox: StartSandbox) -> No
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"REQUESTS_CA_BUNDLE": "/nowhere/ca.pem"}, "The environment variable REQUESTS_CA_BUNDLE names a file"),
-        ({"HTTPS_PROXY": "foo://proxy"}, "The environment variable HTTPS_PROXY does not name a proxy"),
-        ({"HTTPS_PROXY": "http://["}, "The environment variable HTTPS_PROXY does not name a proxy"),
-        ({"HTTPS_PROXY": "http://127.0.0.1:9"}, "The proxy in the environment variable HTTPS_PROXY could not be"),
+        (
+            {"REQUESTS_CA_BUNDLE": "/nowhere/ca.pem"},
+            "The environment variable REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file",
+        ),
+        ({"HTTPS_PROXY": "foo://proxy"}, "The environment variable HTTPS_PROXY (or ALL_PROXY) does not name a proxy"),
+        ({"HTTPS_PROXY": "http://["}, "The environment variable HTTPS_PROXY (or ALL_PROXY) does not name a proxy"),
+        (
+            {"HTTPS_PROXY": "http://127.0.0.1:9"},
+            "The proxy in the environment variable HTTPS_PROXY (or ALL_PROXY) could not be",
+        ),
         (
             {"DEPLOYMENT_MODE": "cloud", "TYNTEC_API_URL": "https://name.invalid"},
             "The connection to name.invalid could",

@@ -47,7 +47,7 @@ def test_while_it_waits_it_says_so_and_how_far_it_is(start_sandbox: StartSandbox
     result = run(sandbox.url, "read", config(*IDS), streams=["message_status"], time_scale=1)
     assert result.exit_code == 0
     assert "RATE_LIMITED" in result.reasons("message_status")
-    assert "tyntec limits the rate of requests: the connector" in result.log("INFO")
+    assert "tyntec limits the rate of requests: waiting for" in result.log("INFO")
     assert "of 90 request ids asked: " in result.log("INFO")
 
 

@@ -95,7 +95,7 @@ def test_a_proxy_that_refuses_is_told_without_a_word_of_firewalls_and_without_it
         result = run(None, "check", None, "--debug", variables=variables)
         proxy.shutdown(socket.SHUT_RDWR)
     message = result.connection_status["message"]
-    assert message.startswith("The proxy in the environment variable HTTPS_PROXY could not be reached, or could not")
+    assert message.startswith("The proxy in the environment variable HTTPS_PROXY (or ALL_PROXY) could not be reached")
     assert "firewall" not in message
     assert "pr0xy-password" not in result.output
 
@@ -109,16 +109,16 @@ def test_the_output_of_discover_is_no_catalog_and_said_to_be_none(sandbox: Sandb
     for content in (printed, json.dumps(message), json.dumps(message["catalog"])):
         result = read_with(sandbox, tmp_path, content)
         assert result.exit_code == 1
-        assert "is what discover prints. A configured catalog is needed" in result.error(None)
+        assert "holds the output of discover. It must hold a configured catalog" in result.error(None)
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         ('{"streams": [\n  {"stream": }\n]}', "is not JSON: see line 2, column 14"),
-        ("[]", "does not hold a JSON object"),
-        ('{"streams": 5}', "is not a configured catalog"),
-        (None, "does not exist"),
+        ("[]", "holds something else"),
+        ('{"streams": 5}', "holds something else"),
+        (None, "cannot be read: No such file or directory"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_by_its_fault(
@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_used_is_told_by_its_fault(
 ) -> None:
     result = read_with(sandbox, tmp_path, content)
     assert result.exit_code == 1
-    assert f"The catalog file {tmp_path / 'catalog.json'} {words}." in result.error(None)
+    assert f"The file {tmp_path / 'catalog.json'} {words}. It must hold a configured catalog" in result.error(None)
     assert not sandbox.asked
 
 
@@ -136,8 +136,8 @@ def test_a_file_that_cannot_be_used_is_told_by_its_fault(
     [
         (b'{\n "api_key": "k",\n "message_request_id"\n}', "is not JSON: see line 4, column 1"),
         (b"", "is not JSON: see line 1, column 1"),
-        ('{"api_key": "ü"}'.encode("latin-1"), "is not JSON in UTF-8"),
-        (None, "does not exist"),
+        ('{"api_key": "ü"}'.encode("latin-1"), "holds something else"),
+        (None, "cannot be read: No such file or directory"),
     ],
     ids=["broken", "empty", "latin", "missing"],
 )
@@ -152,7 +152,7 @@ def test_a_configuration_that_cannot_be_used_is_told_by_its_fault(
     line = [sys.executable, "main.py", command, "--config", str(path), *more]
     result = checked(line, environment(sandbox.url))
     said = result.connection_status["message"] if command == "check" else result.error(None)
-    assert said == f"The configuration file {path} {words}."
+    assert said == f"The file {path} {words}. It must hold the settings as a JSON object."
     assert result.exit_code == (0 if command == "check" else 1)
 
 

@@ -1,7 +1,7 @@
 """What an answer means, or the exception that came in its place. The table of it is `answers.yaml`."""
 
-import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from logging import Logger
@@ -12,12 +12,8 @@ from typing import Any
 import requests
 import yaml
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.http.error_handlers import (
-    BackoffStrategy,
-    ErrorHandler,
-    ErrorResolution,
-    ResponseAction,
-)
+from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy, ErrorHandler
+from airbyte_cdk.sources.streams.http.error_handlers.response_models import ErrorResolution, ResponseAction
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_tyntec_sms.records import decode
@@ -28,12 +24,13 @@ LONGEST_QUOTE = 300
 
 @dataclass(frozen=True)
 class Meaning:
-    """An entry of the table: what to do, the failure type, the words, and whether any further request is in vain."""
+    """An entry of the table, which says what its properties mean."""
 
     action: str
     failure_type: str = "system_error"
     words: str = ""
     stop: bool = False
+    kind: str = ""
 
 
 Answers = Mapping[str, Meaning]
@@ -56,63 +53,57 @@ class TyntecErrorHandler(ErrorHandler):
     Replaces the CDK's `HttpStatusErrorHandler`, which takes a redirect and a page of HTML for success, and maps
     exceptions by their exact class.
 
-    facts: the {host} and the {limit} for the words. problem: says what is wrong with the JSON document of a successful
-        answer, if anything: then it is asked for again.
+    facts: the {host} and the {limit} for the words. problem: what is wrong with a successful answer, if anything; if
+        it is not JSON, a ValueError.
     """
 
     answers: Answers
     policy: RetryPolicy
     pace: Pace
     facts: Mapping[str, Any]
-    problem: Callable[[Any, requests.Response], str | None]
+    problem: Callable[[requests.Response], str | None]
+    max_time = 24 * 3600  # no limit, in other words: the CDK would count the waits for tyntec's rate limit
 
     @property
     def max_retries(self) -> int:
         """How many attempts may follow the first."""
         return self.policy.max_attempts - 1
 
-    @property
-    def max_time(self) -> int:
-        """A day, which is to say no limit: the CDK would count the waits for tyntec's rate limit."""
-        return 24 * 3600
-
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
         """What to do with an answer, or with the exception that came in its place."""
+        facts = dict(self.facts)
         if isinstance(response_or_exception, requests.Response):
-            meaning, facts = self._meaning(response_or_exception)
-            if meaning.action in {"RETRY", "FAIL"}:
+            meaning = self._meaning_of_response(response_or_exception, facts)
+            if meaning.action in ("RETRY", "FAIL"):
                 # A connection that failed once may answer late, and give the next request the answer to this one.
                 response_or_exception.connection.close()
         else:
-            meaning, facts = _meaning_of_exception(response_or_exception)
+            meaning = _meaning_of_exception(response_or_exception)
         # Once reading has stopped, requests that are under way are not repeated any more.
         action = "FAIL" if self.pace.stopped and meaning.action == "RETRY" else meaning.action
         if meaning.stop:
             self.pace.stop()
-        words = meaning.words.format(**self.facts, **facts)
-        return ErrorResolution(ResponseAction(action), FailureType(meaning.failure_type), words)
+        return ErrorResolution(ResponseAction(action), FailureType(meaning.failure_type), meaning.words.format(**facts))
 
-    def _meaning(self, response: requests.Response) -> tuple[Meaning, dict[str, str]]:
-        code, seconds = response.status_code, retry_after(response)
-        meaning = self.answers.get(f"{code}") or self.answers.get(f"{code // 100}xx", self.answers["5xx"])
-        problem = ""
-        if code == requests.codes.not_found and "no route matched" in _said(response).lower():
-            meaning = self.answers["404, no route"]
-        elif meaning == self.answers["5xx"] and seconds > self.policy.longest_hold:
-            meaning = self.answers["5xx, wait too long"]
-        elif meaning.action == "SUCCESS":
+    def _meaning_of_response(self, response: requests.Response, facts: dict[str, Any]) -> Meaning:
+        """The entry for an answer. What its words need is put into `facts`."""
+        code, seconds, longest = response.status_code, retry_after(response), self.policy.longest_hold
+        key = f"{code}" if f"{code}" in self.answers else f"{code // 100}xx"
+        meaning, condition = self.answers.get(key, self.answers["5xx"]), ""
+        if meaning.action == "SUCCESS":
             try:
-                problem = self.problem(decode(response), response) or ""
+                facts["problem"] = self.problem(response)
+                condition = "not meant" if facts["problem"] else ""
             except ValueError:
-                meaning = self.answers["2xx, not JSON"]
-            else:
-                if not problem:
-                    return meaning, {}
-                meaning = self.answers["2xx, not meant"]
-        wait = f"to every request for {self.policy.longest_hold:,.0f} seconds. Try again later."
-        if seconds > self.policy.longest_hold:
-            wait = f"and asked to wait {seconds:,.0f} seconds, longer than this connector waits. Try again after that."
-        return meaning, {"answer": quote_answer(response), "wait": wait, "problem": problem}
+                condition = "not JSON"
+            if not condition:
+                return meaning
+        elif seconds > longest:
+            condition = "wait too long"
+        elif "no route matched" in quote_answer(response).lower():
+            condition = "no route"
+        facts |= {"answer": quote_answer(response), "seconds": f"{seconds:,.0f}", "longest": f"{longest:,.0f}"}
+        return self.answers.get(f"{key}, {condition}", meaning)
 
 
 @dataclass(frozen=True)
@@ -133,33 +124,23 @@ class TyntecBackoffStrategy(BackoffStrategy):
         return seconds - 1 or -1e-9
 
 
-def _meaning_of_exception(error: Exception | None) -> tuple[Meaning, dict[str, str]]:
-    behind = error and (error.__cause__ or error.__context__)
-    names = {
-        "proxy": ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
-        "certificates": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    }
-    variables = {fact: next(filter(os.environ.get, each), each[0]) for fact, each in names.items()}
+def _meaning_of_exception(error: Exception | None) -> Meaning:
+    """The entry for the first class that fits `error`, or the one behind it."""
+    errors = error, error and (error.__cause__ or error.__context__)
     for kind, meaning in EXCEPTIONS.items():
-        if isinstance(error, kind) or isinstance(behind, kind):
-            return meaning, variables
-    return Meaning("FAIL", words=f"The request could not be sent ({type(error).__name__})."), {}
+        if any(isinstance(each, kind) for each in errors):
+            return meaning
+    return Meaning("FAIL", words=f"The request could not be sent ({type(error).__name__}).")
 
 
 def quote_answer(response: requests.Response) -> str:
-    """What tyntec answered, as a clause: its HTTP status, and its words in quotation marks if there are any."""
-    words = _said(response)
-    return f"it answered {response.status_code}" + (f' "{words}"' if words else "")
-
-
-def _said(response: requests.Response) -> str:
-    """The words of the gateway, of a problem document (RFC 7807) or of a BYON service, or nothing."""
-    try:
+    """The HTTP status, and the words of the gateway, of a problem document (RFC 7807) or of a service, as a clause."""
+    document = None
+    with suppress(ValueError):
         document = decode(response)
-    except ValueError:
-        return ""
     parts = [document.get(name) for name in ("message", "title", "detail")] if isinstance(document, dict) else []
-    return quote(": ".join(part for part in parts if isinstance(part, str) and part))
+    words = quote(": ".join(part for part in parts if isinstance(part, str) and part))
+    return f"it answered {response.status_code}" + (f' "{words}"' if words else "")
 
 
 def quote(words: str) -> str:

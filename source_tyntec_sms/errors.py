@@ -5,7 +5,7 @@ from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 
-def traced(message: str, failure_type: FailureType) -> AirbyteTracedException:
+def traced(message: str, failure_type: FailureType = FailureType.system_error) -> AirbyteTracedException:
     """An error whose `message` is shown to the user as it is."""
     return AirbyteTracedException(message=message, internal_message=message, failure_type=failure_type)
 
@@ -18,13 +18,12 @@ def config_error(message: str) -> AirbyteTracedException:
 def in_plain_words(error: Exception) -> AirbyteTracedException:
     """`error` as the one exception that is shown to a user."""
     retried = error.__context__
-    if isinstance(error, AirbyteTracedException) and isinstance(retried, BaseBackoffException):
+    if not isinstance(error, AirbyteTracedException):
+        return traced(
+            f"The connector failed with an unexpected error ({type(error).__name__}). Report it to the maintainers of "
+            "this connector, with the log of this sync."
+        )
+    if isinstance(retried, BaseBackoffException):
         # The CDK wraps the message of the last retry in words of its own.
         return traced(str(retried), retried.failure_type or FailureType.transient_error)
-    if isinstance(error, AirbyteTracedException):
-        return traced(str(error), error.failure_type)
-    return traced(
-        f"The connector failed with an unexpected error ({type(error).__name__}). Report it to the maintainers of "
-        "this connector, with the log of this sync.",
-        FailureType.system_error,
-    )
+    return traced(str(error), error.failure_type)

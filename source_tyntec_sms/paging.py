@@ -2,11 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
-
-from airbyte_cdk.models import FailureType
 
 from source_tyntec_sms.errors import traced
 from source_tyntec_sms.records import Row, to_integer
@@ -24,18 +22,19 @@ class Pages:
     tyntec documents the parameters `page` and `size`, but not whether the first page is 0 or 1, whether `page` is
     honoured, or whether the answer's `size` counts the page or the whole list. So the first request names no page, the
     second page 1, and the answers tell the rest: where page 1 repeats the first answer, pages count from 1 or `page` is
-    ignored, and page 2 tells which. A page with fewer rows than were asked for need not be the last: tyntec may give
-    less. So pages are asked for until one brings nothing new, each starting a few rows before the end of the last.
+    ignored, and page 2 tells which. A page with fewer rows than requested need not be the last: tyntec may give fewer.
+    So pages are requested until one brings nothing new, each starting a few rows before the end of the last.
 
     A phone number identifies its row. So does a request id, until a page has two rows of one request: those are alike,
     and all of them count, but for the ones in which the page overlaps the one before.
 
+    page_size: how many rows a request asks for. If None, the list has no pages: it comes in one answer, all rows new.
     params: the query parameters of the next request, None after the last.
     read: how many rows were new. announced: the most rows that an answer said the list has.
     repeated_full_page: whether the last page was one that came before, and both it and the first were full.
     """
 
-    def __init__(self, page_size: int) -> None:
+    def __init__(self, page_size: int | None) -> None:
         self._page_size = page_size
         self._requests = self._first_page = self._stale = 0
         self._start = self._end = 0  # of the page asked for, and of what was read, counted in rows
@@ -43,30 +42,44 @@ class Pages:
         self._full = self._size_is_ignored = False
         self._first: Counter[str] = Counter()
         self._last: list[str] = []
-        self._overlap: list[str] = []  # the end of the last page, with which the next should start
-        self._context: set[str] = set()  # of the overlap: the rows before those that are alike
+        self._overlap: Counter[str] = Counter()  # the end of the last page, with which the next should start
         self._read: Counter[str] = Counter()
         self._alike: set[str] = set()
-        self.params: dict[str, int] | None = {"size": page_size}
+        self.params: dict[str, int] | None = {"size": page_size} if page_size else {}
         self.read = self.announced = 0
         self.repeated_full_page = False
 
-    @property
-    def may_be_whole(self) -> bool:
-        """Whether all rows may have been read, so that the next page need not exist."""
-        return self._requests > 0 and not self._full
+    def __iter__(self) -> Iterator[dict[str, int]]:
+        """The query parameters of each request, the rows of the one before having been handed to `new_rows`."""
+        while self.params is not None:
+            yield self.params
 
-    def new_rows(self, rows: Sequence[Row], size: Any) -> list[Row]:
+    def may_end_with(self, status_code: int) -> bool:
+        """Whether an answer without rows, 204 or 404, is the end of the list, or of an empty one a 204."""
+        return not self._full if self._requests else status_code == 204
+
+    @property
+    def warning(self) -> str | None:
+        """What whoever reads the list should know, after the last page."""
+        if self.read < self.announced:
+            return f"tyntec announced {self.announced} phone numbers, but gave {self.read}."
+        if self.repeated_full_page:
+            return f"tyntec gave a full page twice: there may be more than {self.read} phone numbers."
+        return None
+
+    def new_rows(self, rows: list[Row], size: Any) -> list[Row]:
         """The rows of the requested page that no earlier page held. `size` is what the answer says under that name.
 
-        Raises:
-            AirbyteTracedException: system_error if page after page brings new rows and there is no end.
+        A list without an end is a system_error.
         """
+        if not self._page_size:
+            self.params = None
+            return rows
         asked = (self.params or {})["size"]
         total = to_integer(size)
         # Otherwise it counts the rows of the page, or repeats what was asked for.
-        if isinstance(total, int) and total not in (len(rows), asked, self._page_size):
-            self.announced = max(self.announced, total)
+        is_total = isinstance(total, int) and total not in (len(rows), asked, self._page_size)
+        self.announced = max(self.announced, total if is_total else 0)
         self._requests += 1
         self._full = len(rows) >= asked
         self._size_is_ignored |= len(rows) > asked
@@ -74,20 +87,20 @@ class Pages:
         page = Counter(keys)
         self._alike |= {key for key, count in page.items() if count > 1 and not _is_number(key)}
         missing = self.announced - self.read
-        repeated, known, reach = False, Counter[str](), len(rows)
+        repeated, known = False, Counter[str]()
         if len(page) == 1 and keys[0] in self._alike and missing > 0:
             # All rows are alike: only the total says whether they come again, or are more of them.
             known[keys[0]] = len(rows) - missing
         elif repeated := self._is_repeated(page, asked):
             known = self._read.copy()
-        elif not self._size_is_ignored and page.keys() & self._context:
-            known, reach = Counter(self._overlap), len(self._overlap)
+        elif page & self._overlap:
+            known = self._overlap.copy()
         new = []
-        for place, (row, key) in enumerate(zip(rows, keys, strict=True)):
+        for row, key in zip(rows, keys, strict=True):
             if _is_number(key) or not self._alike:
                 is_old = key in self._read
             else:
-                is_old = place < reach and known[key] > 0
+                is_old = known[key] > 0
                 known[key] -= is_old
             if not is_old:
                 new.append(row)
@@ -117,27 +130,21 @@ class Pages:
         if self._requests == MOST_REQUESTS:
             raise traced(
                 f"tyntec gave {MOST_REQUESTS:,} pages of phone numbers without an end. Report it to the maintainers "
-                "of this connector.",
-                FailureType.system_error,
+                "of this connector."
             )
-        context = min(OVERLAP, len(self._last) // 10)
         alike = sum(1 for _ in takewhile(self._last[-1].__eq__, reversed(self._last)))
-        back = context + (alike if context and alike < len(self._last) / 4 else 0)
-        start = self._end - (0 if self._size_is_ignored else back)
-        gain, size = self._largest_gain(start)
-        if gain <= self._most / 4:
-            start = self._end
-            _, size = self._largest_gain(start)
+        back = 0 if self._size_is_ignored else min(OVERLAP, len(self._last) // 10)
+        back += alike if back and alike < len(self._last) / 4 else 0
+        for start in (self._end - back, self._end):
+            # The most rows that a page can add which begins at `start` or a little earlier, and its size.
+            overlaps = ((size, self._end - start + start % size) for size in range(1, self._most + 1))
+            gain, size = max(((size - over, size) for size, over in overlaps if 2 * over <= size), default=(0, 1))
+            if gain > self._most / 4:
+                break
         page = start // size
         self._start = page * size
-        self._overlap = self._last[self._start - self._end :] if self._start < self._end else []
-        self._context = set(self._overlap[: context or None])
+        self._overlap = Counter(self._last[self._start - self._end :] if self._start < self._end else [])
         return {"page": page + self._first_page, "size": size}
-
-    def _largest_gain(self, start: int) -> tuple[int, int]:
-        """The most rows that a page can add which begins at `start` or a little earlier, and its size."""
-        overlaps = ((size, self._end - start + start % size) for size in range(1, self._most + 1))
-        return max(((size - overlap, size) for size, overlap in overlaps if 2 * overlap <= size), default=(0, 1))
 
 
 def _key(row: Row) -> str:

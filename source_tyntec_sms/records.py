@@ -4,8 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -15,14 +14,15 @@ from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
 Row = dict[str, Any]
 Convert = Callable[[Any], Any]
 
-# One JSON escape: a surrogate pair, else four hexadecimal digits, else any other.
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([0-9a-fA-F]{4})|.)")
-_SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+# One JSON escape: a surrogate pair, else what cannot be stored (NUL, or half of a pair), else any other.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lost>u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))|.)"
+)
 _DIGITS = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _EPOCH_MILLISECONDS = re.compile(r"\d{13}", re.ASCII)
 _ISO_8601 = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:(?<=:\d\d:\d\d)[.,](\d+))? ?"
-    r"(?:Z|([+-])([01]\d|2[0-3])(?::?([0-5]\d))?)?)?",
+    r"(?:Z|([+-](?:[01]\d|2[0-3]))(?::?([0-5]\d))?)?)?",
     re.ASCII | re.IGNORECASE,
 )
 _EPOCH = datetime(1970, 1, 1)  # naive, because all date-times here are UTC
@@ -33,57 +33,38 @@ def decode(response: requests.Response) -> Any:
 
     Python's decoder, because orjson refuses a lone surrogate: tyntec cuts `statusText` after 20 characters, which can
     halve an emoji. Destinations can store neither that nor NUL, so both become U+FFFD. A number that is too large for
-    a float becomes the string that was sent, because JSON has no infinity.
-
-    Raises:
-        ValueError: if the body is not JSON.
+    a float becomes the string that was sent, because JSON has no infinity. A body that is not JSON is a ValueError.
     """
     if not hasattr(response, "document"):
-        text = _text(response)
-        if _SUSPICIOUS_ESCAPE.search(text):
-            text = _ESCAPE.sub(_storable, text)
+        # JSON is UTF-8 (RFC 8259), whatever charset the header names. Only what is not is read as the header says.
         try:
-            document = json.loads(text, parse_constant=_not_json, parse_float=_finite, parse_int=_whole)
+            text = response.content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            response.encoding = response.encoding or "utf-8"  # otherwise requests would guess
+            text = response.text
+        if "\\u" in text:
+            text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape["lost"] else escape[0], text)
+        try:
+            # int refuses NaN and Infinity, which are not JSON.
+            document = json.loads(text, parse_constant=int, parse_float=_number, parse_int=_number)
         except RecursionError:
             raise ValueError("nested too deeply") from None
         response.document = document  # type: ignore[attr-defined]
     return response.document  # type: ignore[attr-defined]
 
 
-def _text(response: requests.Response) -> str:
-    # JSON is UTF-8 (RFC 8259), whatever charset the header names. Only a body that is not is read as the header says.
-    with suppress(UnicodeDecodeError):
-        return response.content.decode("utf-8-sig")
-    with suppress(LookupError):
-        return response.content.decode(response.encoding or "utf-8", errors="replace")
-    return response.content.decode(errors="replace")
-
-
-def _storable(escape: re.Match[str]) -> str:
-    code = (escape.group(1) or "").lower()
-    return "\\ufffd" if code == "0000" or "d800" <= code <= "dfff" else escape.group()
-
-
-def _not_json(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(number: str) -> float | str:
-    return value if math.isfinite(value := float(number)) else number
-
-
-def _whole(number: str) -> int | str:
-    return int(number) if len(number) < 309 else number  # a float has at most 309 digits before its point
+def _number(digits: str) -> int | float | str:
+    if not math.isfinite(value := float(digits)):
+        return digits
+    return int(digits) if digits.removeprefix("-").isdecimal() else value
 
 
 class SchemaTransformer(TypeTransformer):
-    """Makes the types that a JSON schema declares hold in a record, in place.
+    """Makes the types that a JSON schema declares hold in a record, in place. What cannot be converted stays as it is.
 
     Replaces the CDK's own conversion, which walks the schema with a validator for each record and converts to Python's
     representation of a value: measured, it takes longer than all the rest of the pipeline. Here the schema is walked
     once, and a field that already has its type costs one comparison.
-
-    Fields that the schema does not know, nulls and values that cannot be converted are passed through unchanged.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
@@ -137,29 +118,16 @@ def to_date_time(value: Any) -> Any:
     UTC, because destinations that store a timestamp without a time zone drop the offset. A date-time without an offset
     is taken as UTC, as the CDK does. The fraction of a second keeps its digits.
     """
-    if isinstance(value, str):
-        if not _EPOCH_MILLISECONDS.fullmatch(value):
-            return _from_iso_8601(value)
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value
     try:
-        moment = _EPOCH + timedelta(milliseconds=value)
-    except (OverflowError, ValueError):
-        return value
-    milliseconds = moment.microsecond and not moment.microsecond % 1000
-    return f"{moment.isoformat(timespec='milliseconds' if milliseconds else 'auto')}Z"
-
-
-def _from_iso_8601(text: str) -> str:
-    if not (match := _ISO_8601.fullmatch(text)):
-        return text
-    date, time, fraction, sign, hours, minutes = match.groups()
-    try:
-        moment = datetime.fromisoformat(f"{date} {time or '00:00'}")
-        if sign:
-            offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
-            moment += offset if sign == "-" else -offset
+        if isinstance(value, str) and (match := _ISO_8601.fullmatch(value)):
+            date, time, fraction, hours, minutes = match.groups()
+            local = datetime.fromisoformat(f"{date} {time or '00:00'}{hours or '+00'}:{minutes or '00'}")
+            moment = local.astimezone(timezone.utc).replace(tzinfo=None)
+        elif value.__class__ in (int, float) or (isinstance(value, str) and _EPOCH_MILLISECONDS.fullmatch(value)):
+            moment = _EPOCH + timedelta(milliseconds=float(value))
+            fraction = f"{moment.microsecond:06}".removesuffix("000") if moment.microsecond else ""
+        else:
+            return value
     except (OverflowError, ValueError):  # a day that does not exist, or a year that Python cannot count
-        return text
-    return f"{moment.isoformat()}{f'.{fraction}' if fraction else ''}Z"
+        return value
+    return f"{moment.replace(microsecond=0).isoformat()}{f'.{fraction}' if fraction else ''}Z"

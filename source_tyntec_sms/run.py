@@ -8,7 +8,6 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the CDK is imported
 gc.disable()  # what is imported is no garbage
 
 import argparse
-import io
 import json
 import logging
 import os
@@ -16,18 +15,15 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from airbyte_cdk import models
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.logger import PRINT_BUFFER, AirbyteLogFormatter, is_platform_debug_log_enabled
-from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.logger import AirbyteLogFormatter, is_platform_debug_log_enabled
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
-from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_tyntec_sms.config import Config
 from source_tyntec_sms.errors import config_error, in_plain_words, traced
@@ -42,16 +38,12 @@ CDK_LOGS = (
     ("memory_monitor", logging.INFO, ""),  # its own thresholds
     ("rate_limiting", logging.INFO, ""),  # each retry
 )
-COMMANDS = {
-    "spec": ("print the settings of a connection as JSON schema", ()),
-    "check": ("test whether the API key and the request id can be used", ("config",)),
-    "discover": ("print the streams and their JSON schemas", ("config",)),
-    "read": ("print the records of the streams in the catalog", ("config", "catalog")),
-}
-EXAMPLE = "example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"
-DISCOVERED = "is what discover prints. A configured catalog is needed, which also names the sync modes of each stream"
+CATALOG = "a configured catalog, which also names the sync mode of each stream"
+
+T = TypeVar("T")
 
 logger = logging.getLogger("airbyte")
+_one_at_a_time = threading.RLock()
 
 
 def run(source: SourceTyntecSms | None = None) -> NoReturn:
@@ -60,44 +52,43 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
     gc.freeze()
     gc.enable()
     warnings.simplefilter("ignore")
-    output = io.BufferedWriter(_Output(1, "w", closefd=False))
-    sys.__stdout__ = io.TextIOWrapper(output, encoding="utf-8", errors="backslashreplace")  # type: ignore[misc]
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of odd headers with a traceback
-    for handler in logging.getLogger().handlers:
-        handler.setFormatter(_Formatter())
-        handler.addFilter(_is_not_the_cdks_own)
+    logging.getLogger().handlers = [_LogHandler()]
     if arguments.debug or is_platform_debug_log_enabled():
         logger.setLevel(logging.DEBUG)
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _stop)
-    threading.Thread(target=_flush_every_second, daemon=True).start()
+    threading.Thread(target=_flush_often, daemon=True).start()
     exit_code = 0
     try:
         for message in _messages(source or SourceTyntecSms(), arguments):
             _write(message)
     except Exception as error:
         plain = in_plain_words(error)
-        if arguments.command == "check":  # which answers with a status, whatever happens
-            _write(_connection_status(models.Status.FAILED, str(plain)))
-        else:
-            _write(plain.as_sanitized_airbyte_message())
-            exit_code = 1
-    PRINT_BUFFER.flush()
+        # A check answers with a status, unless the connector itself is at fault.
+        failed_check = plain.as_connection_status_message() if arguments.command == "check" else None
+        _write(failed_check or plain.as_sanitized_airbyte_message())
+        exit_code = 0 if failed_check else 1
+    _flush()
     os._exit(exit_code)  # sys.exit would wait for threads that wait for a retry
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
     """The arguments of the CDK's command line, without those for low-code connectors."""
-    parser = argparse.ArgumentParser("source-tyntec-sms", epilog=EXAMPLE)
-    commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    for name, (what, files) in COMMANDS.items():
-        command = commands.add_parser(name, help=what, description=what, epilog=EXAMPLE)
-        command.add_argument("--debug", action="store_true", help="log every request")
-        for file in files:
-            command.add_argument(f"--{file}", required=True, metavar="FILE", help=f"the JSON file with the {file}")
-        if name == "read":
-            command.add_argument("--state", metavar="FILE", help="ignored: every sync reads everything")
-    return parser.parse_args(words)
+    example = "example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"
+    parser = argparse.ArgumentParser("source-tyntec-sms", epilog=example)
+    needed = {"spec": (), "check": ("config",), "discover": ("config",), "read": ("config", "catalog")}
+    parser.add_argument("command", choices=needed, help="show the settings, test them, list the streams, or read them")
+    parser.add_argument("--config", metavar="FILE", help="the settings in JSON, for all commands but spec")
+    parser.add_argument("--catalog", metavar="FILE", help="the configured catalog in JSON, for read")
+    parser.add_argument("--state", metavar="FILE", help="ignored: every sync reads everything")
+    parser.add_argument("--debug", action="store_true", help="log every request")
+    arguments = parser.parse_args(words)
+    for file in needed[arguments.command]:
+        if getattr(arguments, file) is None:
+            parser.error(f"{arguments.command} needs --{file}")
+    return arguments
 
 
 def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterator[models.AirbyteMessage]:
@@ -105,83 +96,70 @@ def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterato
     if arguments.command == "spec":
         yield models.AirbyteMessage(type=models.Type.SPEC, spec=spec)
         return
-    config = _read_json("configuration", arguments.config)
+    config: dict[str, Any] = _load(arguments.config, lambda document: {**document}, "the settings as a JSON object")
     for warning in Config.parse(config).warnings:
         logger.warning(warning)
     entrypoint = AirbyteEntrypoint(source)  # which on Airbyte Cloud also closes private networks to requests
     if arguments.command == "check":
         outcome = source.check(logger, config)
-        yield _connection_status(outcome.status, outcome.message)
+        outcome.message = outcome.message and filter_secrets(outcome.message)
+        yield models.AirbyteMessage(type=models.Type.CONNECTION_STATUS, connectionStatus=outcome)
     elif arguments.command == "discover":
         yield from entrypoint.discover(spec, config)
     else:
-        catalog = _read_catalog(arguments.catalog)
-        failed: dict[str, models.FailureType | None] = {}
-        try:
-            yield from _note_failures(_unknown_streams(catalog, source.streams(config)), failed)
-            yield from _note_failures(entrypoint.read(spec, config, catalog, []), failed)
-        except AirbyteTracedException:  # the CDK's own summary, which is made of repr()
-            if not failed:
-                raise
-        if failed:
-            types = set(failed.values())
-            raise traced(
-                f"Streams not read in full: {', '.join(failed)}. The error of each says why.",
-                (len(types) == 1 and types.pop()) or models.FailureType.config_error,
-            )
+        catalog = _catalog(arguments.catalog)
+        names = [stream.name for stream in source.streams(config)]
+        yield from _read(catalog, names, entrypoint.read(spec, config, catalog, []))
 
 
-def _note_failures(
-    messages: Iterable[models.AirbyteMessage], failed: dict[str, models.FailureType | None]
+def _read(
+    catalog: models.ConfiguredAirbyteCatalog, known: list[str], messages: Iterable[models.AirbyteMessage]
 ) -> Iterator[models.AirbyteMessage]:
-    for message in messages:
-        error = message.trace.error if message.trace else None
-        if error and error.stream_descriptor:
-            failed[error.stream_descriptor.name] = error.failure_type
-        yield message
+    """The messages of a sync, with an error for each stream that is not known, and one at the end if any failed."""
+    failed: dict[str, models.FailureType | None] = {}
+    for name in [configured.stream.name for configured in catalog.streams]:
+        if name not in known:  # the CDK ends such a stream without an error
+            failed[name] = models.FailureType.config_error
+            yield config_error(
+                f"This source has no stream {name}. It has {', '.join(known)}. Refresh the source schema of the "
+                "connection, and deselect the stream."
+            ).as_airbyte_message(models.StreamDescriptor(name=name))
+    try:
+        for message in messages:
+            error = message.trace.error if message.trace else None
+            if error and error.stream_descriptor:
+                failed[error.stream_descriptor.name] = error.failure_type
+            yield message
+    except Exception:
+        if not failed:  # if so, it is the CDK's own summary, which is made of repr()
+            raise
+    if failed:
+        types = set(failed.values())
+        raise traced(
+            f"Streams not read in full: {', '.join(failed)}. The error of each says why.",
+            (len(types) == 1 and types.pop()) or models.FailureType.config_error,
+        )
 
 
-def _unknown_streams(
-    catalog: models.ConfiguredAirbyteCatalog, streams: Iterable[Stream]
-) -> Iterator[models.AirbyteMessage]:
-    """Take the streams that do not exist out of `catalog` and fail each: the CDK would end them without an error."""
-    names = [stream.name for stream in streams]
-    for configured in [configured for configured in catalog.streams if configured.stream.name not in names]:
-        catalog.streams.remove(configured)
-        stream = models.StreamDescriptor(name=configured.stream.name)
-        yield as_airbyte_message(stream, models.AirbyteStreamStatus.INCOMPLETE)
-        yield config_error(
-            f"This source has no stream {stream.name}. It has {', '.join(names)}. Refresh the source schema of the "
-            "connection, and deselect the stream."
-        ).as_airbyte_message(stream_descriptor=stream)
-
-
-def _read_json(kind: str, path: str) -> dict[str, Any]:
+def _load(path: str, convert: Callable[[Any], T], what: str) -> T:
+    """The JSON document in a file, as `convert` makes it. `what`: what the file must hold."""
     content = b""
     try:
         content = Path(path).read_bytes()
-        document = json.loads(content)
-        if isinstance(document, dict):
-            return document
-        problem = "does not hold a JSON object"
-    except FileNotFoundError:
-        problem = "does not exist"
+        return convert(json.loads(content))
     except OSError as error:
         problem = f"cannot be read: {os.strerror(error.errno or 0)}"
     except json.JSONDecodeError as error:
         problem = f"is not JSON: see line {error.lineno}, column {error.colno}"
-    except (ValueError, RecursionError):
-        problem = "is not JSON in UTF-8"
-    raise config_error(f"The {kind} file {path} {DISCOVERED if b'CATALOG' in content else problem}.")
-
-
-def _read_catalog(path: str) -> models.ConfiguredAirbyteCatalog:
-    document = _read_json("catalog", path)
-    try:
-        catalog: models.ConfiguredAirbyteCatalog = models.ConfiguredAirbyteCatalogSerializer.load(document)
     except Exception:
-        problem = DISCOVERED if "json_schema" in str(document) else "is not a configured catalog"
-        raise config_error(f"The catalog file {path} {problem}.") from None
+        problem = "holds something else"
+    if b'"json_schema"' in content and b'"sync_mode"' not in content:
+        problem = "holds the output of discover"
+    raise config_error(f"The file {path} {problem}. It must hold {what}.")
+
+
+def _catalog(path: str) -> models.ConfiguredAirbyteCatalog:
+    catalog: models.ConfiguredAirbyteCatalog = _load(path, models.ConfiguredAirbyteCatalogSerializer.load, CATALOG)
     if not catalog.streams:
         logger.warning("The catalog %s selects no stream, so nothing is read.", path)
     for configured in catalog.streams:
@@ -193,71 +171,66 @@ def _read_catalog(path: str) -> models.ConfiguredAirbyteCatalog:
     return catalog
 
 
-def _connection_status(status: models.Status, message: str | None) -> models.AirbyteMessage:
-    outcome = models.AirbyteConnectionStatus(status=status, message=message and filter_secrets(message))
-    return models.AirbyteMessage(type=models.Type.CONNECTION_STATUS, connectionStatus=outcome)
+class _LogHandler(logging.Handler):
+    """Prints log lines as Airbyte messages, with the secrets in their words masked, but for `CDK_LOGS`.
 
-
-class _Formatter(logging.Formatter):
-    """Log lines as Airbyte messages, with the secrets in their words masked.
-
-    The CDK's formatter masks them in the JSON, which a key such as `type` breaks, and appends tracebacks.
+    The CDK's formatter masks secrets in the JSON, which a key such as `type` breaks, and appends tracebacks.
     """
 
-    def format(self, record: logging.LogRecord) -> str:
+    def emit(self, record: logging.LogRecord) -> None:
         words = record.getMessage()
         if record.levelno <= logging.DEBUG:
             words += f" {AirbyteLogFormatter.extract_extra_args_from_record(record)}"
+        elif any(record.module == who and record.levelno >= least and what in words for who, least, what in CDK_LOGS):
+            return
         level = AirbyteLogFormatter.level_mapping.get(record.levelno, models.Level.INFO)
         log = models.AirbyteLogMessage(level=level, message=filter_secrets(words))
-        return AirbyteEntrypoint.airbyte_message_to_string(models.AirbyteMessage(type=models.Type.LOG, log=log))
+        _write(models.AirbyteMessage(type=models.Type.LOG, log=log))
 
 
-def _is_not_the_cdks_own(record: logging.LogRecord) -> bool:
-    return record.levelno <= logging.DEBUG or not any(
-        record.module == module and record.levelno >= level and phrase in record.getMessage()
-        for module, level, phrase in CDK_LOGS
-    )
-
-
-class _Output(io.FileIO):
-    """stdout. If it cannot be written to, because its reader is gone or the disk is full, the process ends at once."""
-
-    def write(self, data: Any) -> int:
+@contextmanager
+def _printing() -> Iterator[None]:
+    """While something is printed. If that fails, the reader is gone or the disk is full: the process ends at once."""
+    with _one_at_a_time:
         try:
-            return super().write(data)
+            yield
         except OSError:
             os._exit(1)
 
 
 def _write(message: models.AirbyteMessage) -> None:
-    PRINT_BUFFER.write(f"{AirbyteEntrypoint.airbyte_message_to_string(message)}\n")
+    with _printing():
+        print(AirbyteEntrypoint.airbyte_message_to_string(message))
 
 
-def _flush_every_second() -> None:
-    """The CDK's buffer waits for the next message, which may be long in coming."""
+def _flush() -> None:
+    with _printing():
+        sys.stdout.flush()
+
+
+def _flush_often() -> None:
+    """stdout waits until its buffer is full, as the CDK's waits for the next message: either may be long in coming."""
     while True:
-        time.sleep(1)
-        PRINT_BUFFER.flush()
+        time.sleep(0.2)
+        _flush()
 
 
-def _stop(signum: int, _frame: FrameType | None) -> None:
+def _stop(signum: int, _frame: object) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_DFL)
-    # In threads of their own: this one may be in the middle of writing, or the reader of the output may be gone.
+    # In threads of their own: this one may be in the middle of writing, and nobody may read what is written.
     threading.Thread(target=_say_and_die, args=(signum,), daemon=True).start()
-    threading.Thread(target=_die, args=(signum, SECONDS_TO_STOP), daemon=True).start()
+    threading.Timer(SECONDS_TO_STOP, _die, (signum,)).start()
 
 
 def _say_and_die(signum: int) -> None:
-    with PRINT_BUFFER.lock:  # whoever holds it is writing: after that, no half line is on the output
+    with _one_at_a_time:  # whoever holds it is printing: after that, no half line is on the output
         logger.warning("Stopped by %s, before all was read.", signal.Signals(signum).name)
-        PRINT_BUFFER.flush()
-        _die(signum, 0)
+        _flush()
+        _die(signum)
 
 
-def _die(signum: int, seconds: float) -> NoReturn:
+def _die(signum: int) -> NoReturn:
     """End as a process does that the signal kills: PyAirbyte ends a check by SIGTERM, and takes 143 for a failure."""
-    time.sleep(seconds)
     os.kill(os.getpid(), signum)
     os._exit(128 + signum)  # the first process of a container survives its own signal

@@ -1,25 +1,23 @@
 """How requests are sent: to one host, at tyntec's pace, and within limits on time and size."""
 
 import io
+import math
 import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from functools import partial
 from http.client import HTTPResponse
 from socket import socket
 from typing import Any
 
 import requests
 from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, LimiterSession
-from airbyte_cdk.sources.streams.http.requests_native_auth.abstract_token import AbstractHeaderAuthenticator
 from requests import exceptions
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
-_PIECE = 2**16
+TOO_MANY_REQUESTS = 429
 _REMAINING = ("RateLimit-Remaining", *(f"X-RateLimit-Remaining-{unit}" for unit in ("Second", "Minute", "Hour", "Day")))
 
 
@@ -47,7 +45,7 @@ class RetryPolicy:
 
 READ = RetryPolicy()
 # Somebody sits in front of a check: it has to answer within two minutes whatever the server does.
-CHECK = RetryPolicy(3, longest_wait=2, connect_timeout=5, answer_timeout=15, longest_bare_hold=8, longest_hold=15)
+CHECK = RetryPolicy(3, longest_wait=2, connect_timeout=5, answer_timeout=10, longest_bare_hold=8, longest_hold=8)
 
 
 class ReadStoppedError(Exception):
@@ -62,23 +60,11 @@ class AnswerTooLargeError(requests.RequestException):
     """The answer unpacks to more than is allowed."""
 
 
-class ApiKeyAuthenticator(AbstractHeaderAuthenticator):
-    """Adds the header `apikey`. Its presence also keeps requests from adding a credential out of a .netrc file.
-
-    The CDK's `TokenAuthenticator` cannot serve: it puts a method and a space before the token, even an empty one.
-    """
-
-    auth_header, token = "apikey", ""
-
-    def __init__(self, api_key: str) -> None:
-        self.token = api_key
-
-
 def retry_after(response: requests.Response) -> float:
     """Seconds that the header Retry-After asks to wait, as number or date; 0 for nothing, nonsense or the past."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
-        return float(value)
+        return float(value[:9])
     try:  # urllib3's parser cannot serve: it takes more than six hours for six hours, and the user is told the number
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError, OverflowError):
@@ -90,22 +76,21 @@ class Pace(AbstractAPIBudget):
 
     tyntec's gateway counts requests in fixed windows, and answers more of them with 429. When it refuses one, or says
     that nothing remains in the window, all requests hold. After the hold one request goes first. If it gets through, as
-    many follow as got through before the last refusal, and beyond that one at a time, and faster with each that gets
-    through. So a window costs about one refusal, whatever its length. Without a limit, nothing waits here.
+    many follow as got through before the last refusal, then ever more beyond that. So a window costs about one refusal,
+    whatever its length. Without a limit, nothing waits here.
 
-    refusals: how many requests were refused. stopped: whether no further request is to be sent.
+    stopped: whether no further request is to be sent.
     given_up: whether tyntec asked for a longer wait than the policy allows, or refused every request for as long.
     """
 
     def __init__(self, policy: RetryPolicy, workers: int) -> None:
-        self._policy = policy
-        self._workers = workers
+        self._policy, self._workers = policy, workers
         self._turn = threading.Condition()
-        self._in_flight: dict[requests.PreparedRequest, int] = {}  # and the number of holds when each was sent
-        self._holds = self._passed = self._refused_in_a_row = self.refusals = 0  # passed: since the last hold
+        self._in_flight: dict[requests.PreparedRequest, bool] = {}  # whether each was sent since the last hold
+        self._most_in_flight = float(workers)
+        self._quota = math.inf  # how many may get through before requests go one at a time
+        self._passed = self._refused_in_a_row = 0  # passed: got through since the last hold
         self._resume_at = self._refused_since = 0.0
-        self._quota = float("inf")  # how many may pass before requests go one at a time
-        self._beyond_quota = 1.0  # how many may then be in flight
         self.given_up = self.stopped = False
 
     def start(self) -> None:
@@ -124,101 +109,83 @@ class Pace(AbstractAPIBudget):
         return max(0.0, self._resume_at - time.monotonic())
 
     def get_matching_policy(self, request: Any) -> None:
-        """None: the policies of the CDK's own budgets count requests, and do not learn from refusals."""
+        """None: there is one policy for all requests."""
 
-    def acquire_call(self, request: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Wait until `request` may be sent.
-
-        Raises:
-            ReadStoppedError: if it is not to be sent any more.
-        """
+    def acquire_call(self, request: requests.PreparedRequest, block: bool = True, timeout: float | None = None) -> None:
+        """Wait until `request` may be sent. If it is not to be sent any more, a ReadStoppedError."""
         with self._turn:
-            while not self.stopped and (self.hold or len(self._in_flight) >= self._most_in_flight()):
+            while not self.stopped and (self.hold or len(self._in_flight) >= self._most_in_flight):
                 self._turn.wait(self.hold or None)
             if self.stopped:
                 raise ReadStoppedError
-            self._in_flight[request] = self._holds
+            self._in_flight[request] = True
 
-    def _most_in_flight(self) -> float:
-        if self._holds and not self._passed:
-            return 1
-        return min(self._workers, max(self._quota - self._passed, self._beyond_quota))
-
-    def update_from_response(self, request: Any, response: requests.Response | None) -> None:
+    def update_from_response(self, request: requests.PreparedRequest, response: requests.Response | None) -> None:
         """Learn from the answer to `request`, None if there was none."""
         with self._turn:
-            sent_since_last_hold = self._in_flight.pop(request, None) == self._holds
-            refused = response is not None and response.status_code == requests.codes.too_many_requests
-            self.refusals += refused
-            if response is not None and not refused:
-                self._refused_since = 0.0
-            if response is not None and sent_since_last_hold:
-                (self._refused if refused else self._got_through)(response)
+            sent_since_last_hold = self._in_flight.pop(request)
+            if response is not None:
+                refused = response.status_code == TOO_MANY_REQUESTS
+                self._refused_since = (self._refused_since or time.monotonic()) if refused else 0.0
+                hold = (self._refused if refused else self._got_through)(response) if sent_since_last_hold else 0
+                if hold:
+                    self._resume_at = time.monotonic() + hold
+                    self._in_flight = dict.fromkeys(self._in_flight, False)
+                    self._passed, self._most_in_flight = 0, 1
             self._turn.notify_all()
 
-    def _refused(self, response: requests.Response) -> None:
+    def _refused(self, response: requests.Response) -> float:
         if self._passed:
             # Two windows can look like one, if the first is met in its middle: a long run does not raise it much.
             self._quota = min(self._passed, 0.9 * self._quota + 0.1 * self._passed)
             self._refused_in_a_row = 0
         bare = min(self._policy.first_wait * 2.0**self._refused_in_a_row, self._policy.longest_bare_hold)
-        asked = retry_after(response)
-        self._refused_since = self._refused_since or time.monotonic()
-        refused_for = time.monotonic() - self._refused_since
-        self.given_up = max(asked, refused_for) > self._policy.longest_hold
         self._refused_in_a_row += 1
-        self._begin_hold(bare if self.given_up else asked or bare)
+        asked = retry_after(response)
+        self.given_up = max(asked, time.monotonic() - self._refused_since) > self._policy.longest_hold
+        return bare if self.given_up else asked or bare
 
-    def _got_through(self, response: requests.Response) -> None:
+    def _got_through(self, response: requests.Response) -> float:
         self._passed += 1
-        if self._passed > self._quota:
-            self._beyond_quota += 0.5 / self._beyond_quota
         hold = retry_after(response)  # of a 503, say
         reset = response.headers.get("RateLimit-Reset", "")
         if reset.isdecimal():
             left = [float(value) for name in _REMAINING if (value := response.headers.get(name, "")).isdecimal()]
             self._quota = min(self._quota, self._passed + min(left, default=self._workers))
             hold = hold or (float(reset) if 0 in left else 0)
-        if 0 < hold <= self._policy.longest_hold:
-            self._quota = float("inf")
-            self._begin_hold(hold)
-
-    def _begin_hold(self, seconds: float) -> None:
-        self._holds += 1
-        self._resume_at = time.monotonic() + seconds
-        self._passed, self._beyond_quota = 0, 1.0
+        beyond = max(0, self._passed - self._quota)
+        self._most_in_flight = min(self._workers, max(self._quota - self._passed, 1 + beyond**0.5))
+        if hold > self._policy.longest_hold:
+            return 0
+        self._quota = math.inf if hold else self._quota
+        return hold
 
 
 class TyntecSession(LimiterSession):
     """A session that can reach `api_url`, which ends in a slash, and nothing else, and keeps no cookie.
 
-    A refused request is sent again when the pace allows it: being refused is no failed attempt in the CDK's count.
+    It sends requests at `pace`. A refused one is sent again: being refused is no failed attempt in the CDK's count.
     """
 
-    def __init__(self, api_url: str, pace: Pace, policy: RetryPolicy, max_bytes: int) -> None:
+    def __init__(self, api_url: str, pace: Pace, max_bytes: int) -> None:
         super().__init__(api_budget=pace)
         self._pace = pace
         # Plain http is spoken on loopback only, where a proxy from the environment would see the key.
         self.trust_env = api_url.startswith("https://")
         self.adapters.clear()
-        self.mount(api_url, _Adapter(policy.answer_timeout, max_bytes))
+        self.mount(api_url, _Adapter(max_bytes))
         # The proxy and the certificates that the environment names are looked up once: there is one host only.
         settings = self.merge_environment_settings(api_url, {}, None, None, None)
         self.merge_environment_settings = lambda **_: settings  # type: ignore[method-assign]
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """`request` without what requests would merge into it for a tenth of its time: this session has no defaults."""
+        """`request` without what requests would merge into it for a tenth of its time, such as a password of .netrc."""
         prepared = requests.PreparedRequest()
-        prepared.prepare(request.method, request.url, request.headers, params=request.params, auth=self.auth)
+        prepared.prepare(request.method, request.url, request.headers, params=request.params)
         return prepared
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """The answer to `request`, read in full.
-
-        Raises:
-            ReadStoppedError: if the request was not sent, because reading has stopped.
-            requests.RequestException: if there is no answer, or it cannot be used.
-        """
+        """The answer to `request`, read in full, or a RequestException. If reading has stopped, a ReadStoppedError."""
         while True:
             try:
                 response = super().send(request, **kwargs)
@@ -231,7 +198,7 @@ class TyntecSession(LimiterSession):
                 # A bare OSError is how requests says that there are no certificates; the rest is not valid HTTP.
                 kind = NoCertificatesError if type(error) is OSError else exceptions.ChunkedEncodingError
                 raise kind(request=request) from error
-            if response.status_code != requests.codes.too_many_requests or self._pace.given_up:
+            if response.status_code != TOO_MANY_REQUESTS or self._pace.given_up:
                 return response
             response.connection.close()  # as after any failed attempt, see TyntecErrorHandler
 
@@ -243,29 +210,27 @@ class _Adapter(threading.local, HTTPAdapter):
     closes its own connection and no other's.
     """
 
-    def __init__(self, answer_timeout: float, max_bytes: int) -> None:
-        member = {"response_class": staticmethod(partial(_Answer, answer_timeout))}
-        kinds = {"http": HTTPConnection, "https": HTTPSConnection}
-        self._connection_class = {scheme: type("_Connection", (kind,), member) for scheme, kind in kinds.items()}
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = self._connection_class[pool.scheme]
+        if "ConnectionCls" not in vars(pool):
+            pool.ConnectionCls = type("_Connection", (pool.ConnectionCls,), {"response_class": _Answer})
         return pool
 
     def send(self, request: requests.PreparedRequest, stream: bool = False, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         response = super().send(request, stream=True, **kwargs)
         body = bytearray()  # which gives its memory back when it is let go, where many pieces would not
         try:
-            for piece in response.iter_content(_PIECE):
+            for piece in response.iter_content(2**16):
                 body += piece
                 if len(body) > self._max_bytes:
                     raise AnswerTooLargeError(request=request)  # noqa: TRY301  (an error like those of requests)
         except Exception:
-            self.close()
             body.clear()  # the traceback would keep it while the next attempt reads
+            self.close()
             raise
         # requests has no public way to hand over a body that was read in pieces.
         response._content = body  # type: ignore[assignment]  # noqa: SLF001
@@ -275,9 +240,11 @@ class _Adapter(threading.local, HTTPAdapter):
 class _Answer(HTTPResponse):
     """An answer whose headers and body have to be there before a deadline. Its cookies are dropped."""
 
-    def __init__(self, seconds: float, sock: socket, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock, time.monotonic() + seconds))
+        # urllib3 has set the timeout of each read of the socket: it becomes that of all of them together.
+        deadline = time.monotonic() + (sock.gettimeout() or 0)
+        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock, deadline))
 
     def begin(self) -> None:
         super().begin()

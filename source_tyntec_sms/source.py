@@ -8,10 +8,10 @@ from airbyte_cdk.models import AirbyteConnectionStatus, Status
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 
-from source_tyntec_sms.config import Config
+from source_tyntec_sms.config import NEWER_MESSAGE, Config
 from source_tyntec_sms.errors import in_plain_words
 from source_tyntec_sms.session import CHECK, READ, Pace, RetryPolicy
-from source_tyntec_sms.streams import Contacts, MessageStatus, PhoneNumbers, PhoneRegistrations, Skipped
+from source_tyntec_sms.streams import Contacts, MessageStatus, PhoneNumbers, PhoneRegistrations
 
 
 class SourceTyntecSms(AbstractSource):
@@ -37,22 +37,16 @@ class SourceTyntecSms(AbstractSource):
         try:
             settings = Config.parse(config)
             stream = MessageStatus(settings, self._check_policy, Pace(self._check_policy, workers=1))
-            status = stream.status(settings.message_request_id)
+            status = stream.status(settings.request_ids[0])
         except Exception as error:
             return False, str(in_plain_words(error))
-        if isinstance(status, Skipped):
-            return False, (
-                f"The API key works, but the SMS request id {settings.message_request_id} {status.why} Enter the "
-                "requestId of a newer message in the setting 'SMS Message Request ID'."
-            )
+        if isinstance(status, tuple):
+            words = f"The API key works, but the SMS request id {settings.request_ids[0]} {status[1]}"
+            return False, f"{words} {NEWER_MESSAGE}"
         return True, None
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        """The four streams.
-
-        Raises:
-            AirbyteTracedException: config_error if a setting or an environment variable cannot be used.
-        """
+        """The four streams. A setting or an environment variable that cannot be used is a config_error."""
         settings = Config.parse(config)
         shared = settings, self._read_policy, Pace(self._read_policy, settings.num_workers)
         return [MessageStatus(*shared), Contacts(*shared), PhoneNumbers(*shared), PhoneRegistrations(*shared)]

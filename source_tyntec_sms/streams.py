@@ -1,64 +1,51 @@
-"""What is read: the four streams of tyntec's API, over one base stream."""
+"""The four streams of tyntec's API, over one base stream."""
 
 import json
 import logging
 import time
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote as percent_encode
-from urllib.parse import unquote, urlsplit
+from typing import Any, TypeVar
+from urllib import parse
 
 import requests
 from airbyte_cdk import models
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpClient, HttpStream
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_tyntec_sms import error_handler
-from source_tyntec_sms.config import Config, api_url
-from source_tyntec_sms.error_handler import quote, quote_answer
+from source_tyntec_sms.config import NEWER_MESSAGE, Config, api_url
 from source_tyntec_sms.errors import config_error, in_plain_words, traced
 from source_tyntec_sms.paging import Pages
 from source_tyntec_sms.records import Row, SchemaTransformer, decode
-from source_tyntec_sms.session import ApiKeyAuthenticator, Pace, ReadStoppedError, RetryPolicy, TyntecSession
+from source_tyntec_sms.session import Pace, ReadStoppedError, RetryPolicy, TyntecSession
 
 Item = TypeVar("Item")
+Skipped = tuple[str, str]  # what a request id is counted as, unknown or refused, and why there is no status for it
 
-MOST_ROWS_PER_PAGE = 3000
-ITEMS_PER_WORKER = 3
+IDS_PER_WORKER = 3
 SECONDS_BETWEEN_NOTICES = 60
 SECONDS_BETWEEN_PROGRESS = 30
 IDS_BETWEEN_PROGRESS = 1000
 IDS_PER_WARNING = 100
 CONSECUTIVE_FAILURES = 10
 NAMED_FAILURES = 10
+FAILED = "failed"
 
 # The CDK's HTTP client reports failed requests in its own words: the streams say the same in plain ones.
 _client_logger = logging.getLogger("airbyte.tyntec.http_client")
 _client_logger.addFilter(lambda record: record.levelno <= logging.DEBUG)
 
 
-class Skipped(NamedTuple):
-    """Why tyntec has no status for a request id. `kind`: unknown or refused."""
-
-    kind: str
-    why: str
-
-
 class TyntecStream(HttpStream, ABC):
-    """What all endpoints share: the address, the key, the pace, the limits, and what an answer means.
+    """What all endpoints share. It is a config_error if the environment variable with their address cannot be used.
 
     answers: what an answer means. max_bytes: how large it may be.
-
-    Raises, while it is constructed:
-        AirbyteTracedException: config_error if the environment variable with the address cannot be used.
     """
 
     # Full refresh only. HttpStream would offer to resume one, from a page number that may have moved by then.
@@ -71,74 +58,73 @@ class TyntecStream(HttpStream, ABC):
         super().__init__()
         self._config, self._policy, self._pace = config, policy, pace
         self.url_base = f"{api_url()}/"
-        self._next_notice, self._noticed_refusals = 0.0, pace.refusals
+        self._next_notice = 0.0
         self.transformer = SchemaTransformer(self.get_json_schema())
-        facts = {"host": urlsplit(self.url_base).hostname, "limit": self.max_bytes // 1_000_000}
+        facts = {"host": parse.urlsplit(self.url_base).hostname, "limit": self.max_bytes // 1_000_000}
         # HttpStream cannot be given a session or a logger: its own reaches any host, and logs in the CDK's words.
         self._http_client = HttpClient(
             name=self.name,
             logger=_client_logger,
             error_handler=error_handler.TyntecErrorHandler(self.answers, policy, pace, facts, self.problem),
             backoff_strategy=error_handler.TyntecBackoffStrategy(policy, self.logger),
-            authenticator=ApiKeyAuthenticator(config.api_key),
-            session=TyntecSession(self.url_base, pace, policy, self.max_bytes),
+            session=TyntecSession(self.url_base, pace, self.max_bytes),
         )
 
     def request_headers(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
-        return {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+        return {"apikey": self._config.api_key, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 
     def request_kwargs(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
         return {"allow_redirects": False, "timeout": (self._policy.connect_timeout, self._policy.answer_timeout)}
 
     def next_page_token(self, response: requests.Response) -> None:
-        """None: a stream that has pages asks for them itself."""
+        """None: a stream that has pages requests them itself."""
 
-    def problem(self, document: Any, response: requests.Response) -> str | None:
-        """Why the document of a successful answer cannot be meant, if so: then it is asked for again."""
+    @abstractmethod
+    def problem(self, response: requests.Response) -> str | None:
+        """What is wrong with a successful answer, if anything: then the request is retried. Not JSON: a ValueError."""
 
     def results(
-        self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int
+        self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int, most_under_way: int
     ) -> Iterator[tuple[Item, Any] | None]:
         """Call `ask` for each item in `workers` threads, and yield the item with what it returned or raised.
 
-        After a second without any it yields None. Only a few items for each worker are under way, so that neither many
-        items nor a slow reader fill the memory.
+        After half a second without any it yields None. Never more than `most_under_way` items are taken and not yet
+        yielded, so that neither many items nor a slow reader fill the memory.
         """
-        todo: SimpleQueue[Item | None] = SimpleQueue()
         done: SimpleQueue[tuple[Item, Any]] = SimpleQueue()
 
-        def work() -> None:
-            while (item := todo.get()) is not None:
-                done.put((item, _outcome(ask, item)))
+        def work(item: Item) -> None:
+            try:
+                done.put((item, ask(item)))
+            except Exception as error:
+                done.put((item, error))
 
+        self._pace.start()
         waiting, under_way = iter(items), 0
         pool = ThreadPoolExecutor(workers)
-        for _ in range(workers):
-            pool.submit(work)
         try:
             while True:
-                for item in islice(waiting, 0 if self._pace.stopped else workers * ITEMS_PER_WORKER - under_way):
-                    todo.put(item)
+                for item in islice(waiting, 0 if self._pace.stopped else most_under_way - under_way):
+                    pool.submit(work, item)
                     under_way += 1
                 if not under_way:
                     return
-                result = _get(done)
-                under_way -= result is not None
+                result = None
+                with suppress(Empty):
+                    result = done.get(timeout=0.5)
+                    under_way -= 1
                 yield result
         finally:
             if under_way:
                 self._pace.stop()  # whoever reads the stream has lost interest
-            for _ in range(workers):
-                todo.put(None)
             pool.shutdown(wait=False)
 
     def rate_limit_notice(self, progress: str) -> Iterator[models.AirbyteMessage]:
         """Say that tyntec limits the rate of requests, and how far reading is, at most once a minute."""
         now, hold = time.monotonic(), self._pace.hold
-        if now >= self._next_notice and (hold or self._pace.refusals > self._noticed_refusals):
-            self._next_notice, self._noticed_refusals = now + SECONDS_BETWEEN_NOTICES, self._pace.refusals
-            wait = f"waits for {hold:.0f} seconds" if hold >= 1 else "slows down"
-            self.logger.info("tyntec limits the rate of requests: the connector %s. %s", wait, progress)
+        if hold and now >= self._next_notice:
+            self._next_notice = now + SECONDS_BETWEEN_NOTICES
+            self.logger.info("tyntec limits the rate of requests: waiting for %.0f seconds. %s", hold + 0.5, progress)
             reason = models.AirbyteStreamStatusReason(type=models.AirbyteStreamStatusReasonType.RATE_LIMITED)
             stream = models.StreamDescriptor(name=self.name)
             yield as_airbyte_message(stream, models.AirbyteStreamStatus.RUNNING, [reason])
@@ -155,59 +141,40 @@ class MessageStatus(TyntecStream):
     max_bytes = 5_000_000
 
     def path(self, **kwargs: Any) -> str:
-        return f"messaging/v1/messages/{percent_encode(kwargs['stream_slice']['request_id'], safe='')}"
+        return f"messaging/v1/messages/{parse.quote(kwargs['stream_slice']['request_id'], safe='')}"
 
-    def problem(self, document: Any, response: requests.Response) -> str | None:
-        """Whether the status is that of another message, or the gateway's error under the wrong HTTP status."""
-        if not isinstance(document, dict):
-            return None
+    def problem(self, response: requests.Response) -> str | None:
+        """Whether the status is that of another message, or none at all: the gateway's error under the wrong code."""
+        document = decode(response)
+        fields = document.keys() & self.get_json_schema()["properties"].keys() if isinstance(document, dict) else ()
         # A problem document has a status too, but a number.
-        is_problem = isinstance(document.get("status"), int)
-        if is_problem or not document.keys() & self.get_json_schema()["properties"].keys():
-            return f"tyntec is failing: {quote_answer(response)} where a status was expected."
-        asked = unquote(urlsplit(response.request.url or "").path.rpartition("/")[2])
+        if not fields or isinstance(document.get("status"), int):
+            return f"tyntec is failing: {error_handler.quote_answer(response)} where a status was expected."
+        asked = parse.unquote(parse.urlsplit(response.request.url or "").path.rpartition("/")[2])
         got = document.get("requestId") or asked
         got = got if isinstance(got, str) else json.dumps(got, ensure_ascii=False)
-        different = got.casefold() != asked.casefold()
-        return f"tyntec answered the request for {asked} with the status of {quote(got)}." if different else None
+        if got.casefold() == asked.casefold():
+            return None
+        return f"tyntec answered the request for {asked} with the status of {error_handler.quote(got)}."
+
+    def parse_response(self, response: requests.Response, **kwargs: Any) -> list[Row]:
+        return [decode(response)]
 
     def status(self, request_id: str) -> Row | Skipped:
-        """The status of one message, or why tyntec has none for this id.
-
-        Raises:
-            AirbyteTracedException: with the words for the user, if tyntec did not tell.
-            ReadStoppedError: if tyntec was not asked, because reading has stopped.
-        """
-        try:
-            _, response = self._fetch_next_page({"request_id": request_id})
-            if response.status_code == requests.codes.not_found:
-                return Skipped("unknown", "is unknown to tyntec, or older than three months.")
-            if not response.ok:
-                return Skipped("refused", f"was refused by tyntec: {quote_answer(response)}.")
-            (status,) = self.parse_response(response)
-        except ReadStoppedError:
-            raise
-        except Exception as error:
-            raise in_plain_words(error) from None
+        """The status of one message, or why tyntec has none for this id. If tyntec did not tell, the CDK's error."""
+        _, response = self._fetch_next_page({"request_id": request_id})
+        if not response.ok:
+            meaning = self.answers[str(response.status_code)]
+            return meaning.kind, meaning.words.format(answer=error_handler.quote_answer(response))
+        (status,) = self.parse_response(response)
         status["requestId"] = status.get("requestId") or request_id
         return status
 
-    def parse_response(self, response: requests.Response, **kwargs: Any) -> list[Row]:
-        status = decode(response)
-        if not isinstance(status, dict):
-            raise _wrong(status, "where the status of a message was expected")
-        return [status]
-
-    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        """The status of each message that tyntec knows.
-
-        Raises:
-            AirbyteTracedException: at the end, if any status could not be read, or tyntec has none for any of the ids.
-        """
-        request_ids = self._config.request_ids
-        report = Report(len(request_ids), self.logger)
-        self._pace.start()
-        for result in self.results(request_ids, self.status, self._config.num_workers):
+    def read_records(self, *args: Any, **kwargs: Any) -> Iterator[Row | models.AirbyteMessage]:
+        """The statuses that tyntec has. At the end an error, if any could not be read, or there is not a single one."""
+        ids, workers = self._config.request_ids, self._config.num_workers
+        report = Report(len(ids), self.logger)
+        for result in self.results(ids, self.status, workers, workers * IDS_PER_WORKER):
             yield from self.rate_limit_notice(report.progress)
             if result and not isinstance(result[1], ReadStoppedError):
                 if isinstance(result[1], dict):
@@ -219,13 +186,13 @@ class MessageStatus(TyntecStream):
 
 
 class Report:
-    """Counts what became of the request ids of one read, and finds the words for it."""
+    """What became of the request ids of one read, in numbers and in words. `total`: how many ids there are."""
 
     def __init__(self, total: int, logger: logging.Logger) -> None:
         self._total, self._logger = total, logger
         self._counts = Counter(read=0)
-        self._ids: defaultdict[tuple[str, str], list[str]] = defaultdict(list)  # those not read, by kind and reason
-        self._failure_types: set[FailureType] = set()
+        self._not_read: defaultdict[tuple[str, str], list[str]] = defaultdict(list)  # ids by kind and reason
+        self._failure_types: set[models.FailureType] = set()
         self._next_progress = time.monotonic() + SECONDS_BETWEEN_PROGRESS
         self.consecutive_failures = 0
 
@@ -235,61 +202,55 @@ class Report:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items())
         return f"{self._counts.total():,} of {self._total:,} request ids asked: {counts}."
 
-    def add(self, request_id: str, outcome: Row | Skipped | AirbyteTracedException) -> None:
+    def add(self, request_id: str, outcome: Row | Skipped | Exception) -> None:
         """Count what became of one id."""
-        kind, why = outcome if isinstance(outcome, Skipped) else ("read", "")
-        if isinstance(outcome, AirbyteTracedException):
-            kind, why = "failed", str(outcome)
-            self._failure_types.add(outcome.failure_type)
+        kind, why = outcome if isinstance(outcome, tuple) else ("read", "")
+        if isinstance(outcome, Exception):
+            error = in_plain_words(outcome)
+            kind, why = FAILED, str(error)
+            self._failure_types.add(error.failure_type)
         self._counts[kind] += 1
-        self.consecutive_failures = self.consecutive_failures + 1 if kind == "failed" else 0
-        if kind != "read":
-            self._ids[kind, why].append(request_id)
-            if len(self._ids[kind, why]) % IDS_PER_WARNING == 0:
-                self._name(kind, why, IDS_PER_WARNING)
+        if why:
+            self._not_read[kind, why].append(request_id)
+        self.consecutive_failures = self.consecutive_failures + 1 if kind == FAILED else 0
         asked, now = self._counts.total(), time.monotonic()
         if asked < self._total and (asked % IDS_BETWEEN_PROGRESS == 0 or now >= self._next_progress):
             self._next_progress = now + SECONDS_BETWEEN_PROGRESS
             self._logger.info(self.progress)
 
     def finish(self) -> None:
-        """Name the rest of the ids that were not read, and say how many were.
-
-        Raises:
-            AirbyteTracedException: if any status could not be read, or tyntec has none for any of the ids.
-        """
-        for (kind, why), request_ids in self._ids.items():
-            self._name(kind, why, len(request_ids) % IDS_PER_WARNING)
+        """Name the ids that were not read, and raise an error if any failed, or not one was read."""
+        for (kind, why), ids in self._not_read.items():
+            words = "not read: %s. %s" if kind == FAILED else "skipped: %s. Each %s"
+            for start in range(0, len(ids), IDS_PER_WARNING):
+                self._logger.warning(f"Request ids {words}", ", ".join(ids[start : start + IDS_PER_WARNING]), why)  # noqa: G004
         self._logger.info(self.progress)
-        reasons = {why: request_ids for (kind, why), request_ids in self._ids.items() if kind == "failed"}
-        if reasons:
-            failed, rest = list(chain(*reasons.values())), self._total - self._counts.total()
-            names = ", ".join(failed[:NAMED_FAILURES])
-            names += f" and {len(failed) - NAMED_FAILURES:,} more" if len(failed) > NAMED_FAILURES else ""
-            most = sorted(reasons, key=lambda why: -len(reasons[why]))[:3]
-            told = " ".join(why if len(reasons) == 1 else f"{len(reasons[why]):,} of them: {why}" for why in most)
-            told += f" The other {rest:,} were not asked for: they would have failed too." if rest else ""
-            fixable = FailureType.config_error in self._failure_types
-            raise traced(
-                f"{len(failed):,} of {self._total:,} statuses could not be read: {names}. {told} {self.progress}",
-                FailureType.config_error if fixable else self._failure_types.pop(),
-            )
+        failed = {why: ids for (kind, why), ids in self._not_read.items() if kind == FAILED}
+        if failed:
+            fixable = models.FailureType.config_error in self._failure_types
+            failure_type = models.FailureType.config_error if fixable else self._failure_types.pop()
+            raise traced(self._failure(failed), failure_type)
         if not self._counts["read"]:
+            (_, why) = next(iter(self._not_read))
             raise config_error(
-                f"tyntec has no status for any of the {self._total:,} SMS request ids: each {next(iter(self._ids))[1]} "
-                "Enter the requestId of a newer message in the setting 'SMS Message Request ID'."
+                f"tyntec has no status for any of the {self._total:,} SMS request ids: each {why} {NEWER_MESSAGE}"
             )
 
-    def _name(self, kind: str, why: str, last: int) -> None:
-        if last:
-            what = "not read: %s. %s" if kind == "failed" else "skipped: %s. Each %s"
-            self._logger.warning(f"Request ids {what}", ", ".join(self._ids[kind, why][-last:]), why)  # noqa: G004
+    def _failure(self, failed: Mapping[str, list[str]]) -> str:
+        count, rest = self._counts[FAILED], self._total - self._counts.total()
+        names = ", ".join(islice(chain.from_iterable(failed.values()), NAMED_FAILURES))
+        names += f" and {count - NAMED_FAILURES:,} more" if count > NAMED_FAILURES else ""
+        most = sorted(failed.items(), key=lambda reason: -len(reason[1]))[:3]
+        told = " ".join(why if len(failed) == 1 else f"{len(ids):,} of them: {why}" for why, ids in most)
+        told += f" The other {rest:,} were not asked for: they would have failed too." if rest else ""
+        return f"{count:,} of {self._total:,} statuses could not be read: {names}. {told} {self.progress}"
 
 
 class ListStream(TyntecStream, ABC):
     """A stream whose endpoint answers with a list of rows, each of which is a record.
 
-    endpoint: the path. rows_field: the field of the answer that holds the rows.
+    endpoint: the path. rows_field: the field of the answer that holds the rows. page_size: how many rows a request asks
+    for, None if the endpoint has no pages.
     """
 
     answers = error_handler.LIST_ANSWERS
@@ -303,65 +264,48 @@ class ListStream(TyntecStream, ABC):
     def request_params(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return dict(kwargs["next_page_token"])
 
-    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        """The rows of the list.
-
-        Raises:
-            AirbyteTracedException: with the words for the user, if the list could not be read in full.
-        """
-        self._pace.start()
+    def read_records(self, *args: Any, **kwargs: Any) -> Iterator[Row | models.AirbyteMessage]:
+        """The rows of the list. An error if it could not be read in full."""
+        pages = Pages(self.page_size)
         try:
-            yield from self.rows()
+            for result in self.results(pages, self.page, workers=1, most_under_way=1):
+                yield from self.rate_limit_notice("Then the list is asked for again.")
+                if result:
+                    yield from self._new_rows(pages, result[1])
         except Exception as error:
             plain = in_plain_words(error)
             raise traced(f"The stream {self.name} could not be read. {plain}", plain.failure_type) from None
+        if pages.warning:
+            self.logger.warning(pages.warning)
 
-    def rows(self) -> Iterator[StreamData]:
-        """The rows of the list, all in one answer."""
-        response = yield from self.get({})
-        if response.status_code == requests.codes.not_found:
-            raise self.not_found(response)
-        yield from self.parse_response(response)
+    def page(self, params: Mapping[str, Any]) -> requests.Response:
+        """The answer to one request. If tyntec did not give one, the CDK's error."""
+        return self._fetch_next_page(None, None, params)[1]
 
-    def get(self, params: Mapping[str, Any]) -> Generator[models.AirbyteMessage, None, requests.Response]:
-        """The answer to one request with the query parameters `params`."""
-        response: requests.Response | Exception = ReadStoppedError()
-        for result in self.results([params], lambda params: self._fetch_next_page(None, None, params)[1], workers=1):
-            yield from self.rate_limit_notice("Then the list is asked for again.")
-            response = result[1] if result else response
-        if isinstance(response, Exception):
-            raise response
-        return response
+    def _new_rows(self, pages: Pages, answer: requests.Response | Exception) -> list[Row]:
+        if isinstance(answer, Exception):
+            raise answer
+        objects = []
+        if answer.status_code not in (204, 404):
+            objects = self.parse_response(answer)
+        elif not pages.may_end_with(answer.status_code):
+            raise config_error(self.answers["404"].words.format(answer=error_handler.quote_answer(answer)))
+        rows = list(chain.from_iterable(each[self.rows_field] for each in objects))
+        return pages.new_rows(rows, objects[0].get("size") if objects else None)
+
+    def problem(self, response: requests.Response) -> str | None:
+        """Whether the list is missing, or a row of it is no object."""
+        for wrapper in self.parse_response(response):
+            rows = wrapper.get(self.rows_field) if isinstance(wrapper, dict) else None
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                answer = error_handler.quote_answer(response)
+                return f"tyntec is failing: {answer} without the list of objects '{self.rows_field}' that was expected."
+        return None
 
     def parse_response(self, response: requests.Response, **kwargs: Any) -> list[Row]:
-        """The rows in an answer; none if it is 204, or a page too many.
-
-        Raises:
-            AirbyteTracedException: if the answer, or a row in it, has another shape.
-        """
-        rows = [row for page in self.pages(response) for row in page[self.rows_field]]
-        for row in rows:
-            if not isinstance(row, dict):
-                raise _wrong(row, f"among the rows of '{self.rows_field}'")
-        return rows
-
-    def pages(self, response: requests.Response) -> list[dict[str, Any]]:
-        """The objects that wrap rows in an answer: one, or an array of them."""
-        if response.status_code in (requests.codes.no_content, requests.codes.not_found):
-            return []
+        """The objects that wrap the rows. tyntec documents one, in places in an array."""
         document = decode(response)
-        pages = document if isinstance(document, list) and document else [document]
-        for page in pages:
-            if not isinstance(page, dict) or not isinstance(page.get(self.rows_field), list):
-                raise _wrong(page, f"without the list '{self.rows_field}' that was expected")
-        return pages
-
-    def not_found(self, response: requests.Response) -> AirbyteTracedException:
-        """The error for a list, or a page in the middle of it, that is not there."""
-        return config_error(
-            f"tyntec has no such list for this account, or broke it off: {quote_answer(response)}. Deselect this "
-            "stream in the connection, or ask tyntec whether the account may use it."
-        )
+        return document if isinstance(document, list) and document else [document]
 
 
 class Contacts(ListStream):
@@ -384,22 +328,7 @@ class PhoneNumbers(ListStream):
     primary_key = None
     endpoint = "byon/phonebook/v1/numbers"
     rows_field = "provisioningRequests"
-    page_size = MOST_ROWS_PER_PAGE
-
-    def rows(self) -> Iterator[StreamData]:
-        """The rows of the list, page by page."""
-        pages = Pages(self.page_size or MOST_ROWS_PER_PAGE)
-        while pages.params:
-            response = yield from self.get(pages.params)
-            found = self.pages(response)
-            needed = pages.read or response.status_code == requests.codes.not_found
-            if not found and needed and not pages.may_be_whole:
-                raise self.not_found(response)
-            yield from pages.new_rows(self.parse_response(response), found[0].get("size") if found else None)
-        if pages.read < pages.announced:
-            self.logger.warning("tyntec announced %d phone numbers, but gave %d.", pages.announced, pages.read)
-        elif pages.repeated_full_page:
-            self.logger.warning("tyntec gave a full page twice: there may be more than %d phone numbers.", pages.read)
+    page_size = 3000  # the most that tyntec allows
 
 
 class PhoneRegistrations(ListStream):
@@ -411,27 +340,3 @@ class PhoneRegistrations(ListStream):
     primary_key = "requestId"
     endpoint = "byon/provisioning/v1"
     rows_field = "provisioningRequests"
-
-
-def _get(queue: "SimpleQueue[Item]") -> Item | None:
-    try:
-        return queue.get(timeout=1)
-    except Empty:
-        return None
-
-
-def _outcome(ask: Callable[[Item], Any], item: Item) -> Any:
-    try:
-        return ask(item)
-    except Exception as error:
-        return error
-
-
-def _wrong(document: object, where: str) -> AirbyteTracedException:
-    """The error for a JSON document of another kind than tyntec documents."""
-    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    kind = kinds.get(type(document), "a number")
-    return traced(
-        f"tyntec answered with {kind} {where}. If this lasts, report it to the maintainers of this connector.",
-        FailureType.system_error,
-    )

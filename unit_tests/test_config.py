@@ -78,14 +78,15 @@ def test_a_key_is_masked_from_then_on_in_every_form_in_which_an_api_may_echo_it(
     percent_encoded = [quote(key, safe=safe) for safe in ("", "/", ":/")]
     base64 = [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]
     for form in [key, *percent_encoded, *map(str.lower, percent_encoded), *base64]:
-        assert set(filter_secrets(f"[{form}]")) <= set("[*=]")
+        assert set(filter_secrets(f"[{form}]")) <= set("[*]")
 
 
 @pytest.mark.parametrize("request_id", ["k3y-k3y", "id-k3y-k3y-1"])
 def test_an_id_that_contains_the_key_is_refused_without_naming_it(request_id: str) -> None:
     for settings in (config(request_id), config("id-1", "id-2", request_id), config("id-1", f"id-2,{request_id}")):
         message = refusal(settings)
-        assert message == "An SMS Message Request ID contains the API key. Enter the requestId of a sent SMS."
+        assert message.endswith(" contains the API key. Enter the requestId of a sent SMS.")
+        assert "k3y" not in message
 
 
 # The request ids
@@ -128,7 +129,7 @@ def test_several_ids_where_one_belongs_are_refused_saying_where_the_others_go(en
 
 @pytest.mark.parametrize("entry", [" id-1", "id-1\n", "\tid-1 ,", ";id-1;"])
 def test_what_surrounds_a_single_id_is_dropped(entry: str) -> None:
-    assert Config.parse(config(entry)).message_request_id == "id-1"
+    assert Config.parse(config(entry)).request_ids == ["id-1"]
 
 
 @pytest.mark.parametrize("entry", ["", " ", ",;\n"])

@@ -99,7 +99,6 @@ def test_without_a_limit_nothing_waits_and_all_workers_are_busy() -> None:
     pace, gateway = Pace(QUICK, workers=8), Gateway(float("inf"), 1)
     assert send_many(pace, gateway, 200, workers=8) < 2
     assert gateway.most_in_flight > 1
-    assert pace.refusals == 0
     assert pace.hold == 0
 
 
@@ -108,7 +107,6 @@ def test_under_a_limit_every_request_gets_through_and_few_are_refused(workers: i
     pace, gateway = Pace(replace(QUICK, first_wait=0.02), workers), Gateway(limit=10, window=0.2)
     seconds = send_many(pace, gateway, 60, workers)
     assert gateway.passed == 60
-    assert pace.refusals == gateway.refused
     # Six windows: at the start all workers run into the limit, and each hold that is too short costs one refusal more.
     assert gateway.refused <= workers + 5 * 6
     assert seconds < 15
@@ -185,7 +183,6 @@ def test_when_nothing_remains_in_the_window_all_hold_before_they_are_refused(nam
     pace = Pace(QUICK, workers=10)
     send(pace, answering(headers={"RateLimit-Reset": "90", name: "0"}))
     assert 80 < pace.hold <= 90
-    assert pace.refusals == 0
 
 
 @pytest.mark.parametrize(
@@ -219,7 +216,6 @@ def test_a_failure_that_asks_to_wait_holds_all() -> None:
     pace = Pace(QUICK, workers=10)
     send(pace, answering(503, {"Retry-After": "30"}))
     assert 20 < pace.hold <= 30
-    assert pace.refusals == 0
 
 
 def test_an_answer_to_a_request_from_before_the_hold_changes_nothing() -> None:
@@ -231,7 +227,6 @@ def test_an_answer_to_a_request_from_before_the_hold_changes_nothing() -> None:
     pace.update_from_response(early[1], response(status_code=REFUSED, headers={"Retry-After": "100"}))
     pace.update_from_response(early[2], response())
     assert 60 < pace.hold <= 70
-    assert pace.refusals == 2
 
 
 def test_the_pace_gives_up_when_a_longer_wait_is_asked_for_than_the_policy_allows() -> None:
@@ -286,7 +281,7 @@ def test_after_a_stop_reading_can_start_anew() -> None:
     [
         ("86400", 86400), (" 7 ", 7), ("0", 0), ("-1", 0), ("1.5", 0), ("", 0), ("soon", 0), ("1, 2", 0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Wed, 21 Oct 2015 07:28:00 -0000", 0),
-        ("Fri, 99 Foo 99999 99:99:99 GMT", 0), ("9" * 400, float("inf")), ("²", 0),
+        ("Fri, 99 Foo 99999 99:99:99 GMT", 0), ("9" * 400, 999_999_999), ("²", 0),
     ],
 )  # fmt: skip
 def test_retry_after_is_read_as_it_is_or_not_at_all(header: str, seconds: float) -> None:

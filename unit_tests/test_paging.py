@@ -1,5 +1,6 @@
-"""Pages of a list whose paging is documented by half, and whose rows change while it is read."""
+"""Pages of a list whose paging is documented incompletely, and whose rows change while it is read."""
 
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -142,6 +143,18 @@ def check_that_all_were_found(phonebook: Phonebook, found: list[int]) -> None:
 @given(PHONEBOOKS, st.sampled_from([PAGE_SIZE, 3 * PAGE_SIZE, 30 * PAGE_SIZE]))
 def test_every_number_is_found_while_a_handful_of_them_change(phonebook: Phonebook, page_size: int) -> None:
     check_that_all_were_found(phonebook, phonebook.read(page_size))
+
+
+def test_numbers_of_one_request_at_the_border_of_two_pages_are_found_while_others_go() -> None:
+    """What a border meets is rare: hypothesis does not find it, a few thousand lists do."""
+    draw = random.Random(5)
+    for _ in range(3000):
+        groups = draw.choices([1, 1, 1, 2, 5, LARGEST_GROUP], k=draw.randint(50, 110))
+        kinds = draw.choices(["goes", "changes"], k=draw.randint(1, HANDFUL))
+        changes = [Change(draw.randint(1, 4), kind, draw.random()) for kind in kinds]
+        cap, announces = draw.choice([100, 150, 300]), draw.choice(["page", "list", "nothing"])
+        phonebook = Phonebook(grouped(groups), draw.choice([0, 1]), cap, announces=announces, changes=changes)
+        check_that_all_were_found(phonebook, phonebook.read())
 
 
 @given(PHONEBOOKS, st.sampled_from([PAGE_SIZE, 3 * PAGE_SIZE, 30 * PAGE_SIZE]))
@@ -301,18 +314,18 @@ def test_a_page_that_repeats_an_earlier_one_ends_the_list() -> None:
     assert read(lambda _: next(answers), 4)[0] == rows
 
 
-def test_all_may_have_been_read_after_a_page_that_is_not_full() -> None:
+def test_an_answer_without_rows_may_end_the_list_after_a_page_that_is_not_full() -> None:
     pages = Pages(4)
-    assert not pages.may_be_whole
+    assert [pages.may_end_with(code) for code in (204, 404)] == [True, False]
     pages.new_rows(unlike(4), None)
-    assert not pages.may_be_whole
+    assert [pages.may_end_with(code) for code in (204, 404)] == [False, False]
     pages.new_rows(unlike(5)[4:], None)
-    assert pages.may_be_whole
+    assert [pages.may_end_with(code) for code in (204, 404)] == [True, True]
 
 
 def test_an_empty_list_needs_one_request() -> None:
     rows, pages = read(lambda _: [], 3000, 0)
-    assert (rows, pages.read, pages.announced, pages.may_be_whole) == ([], 0, 0, True)
+    assert (rows, pages.read, pages.announced, pages.may_end_with(404)) == ([], 0, 0, True)
 
 
 def test_a_list_without_an_end_is_an_error() -> None:

@@ -191,17 +191,12 @@ def test_an_object_without_any_field_of_a_status_is_no_status(
     assert "where a status was expected." in str(failure(streams()["message_status"]))
 
 
-@pytest.mark.parametrize(
-    ("document", "kind"),
-    [("[]", "a list"), ("null", "null"), ("5", "a number"), ("2.5", "a number"), ("true", "a boolean"),
-     ('"a"', "a string")],
-)  # fmt: skip
-def test_a_status_that_is_no_object_is_an_error(api: requests_mock.Mocker, document: str, kind: str) -> None:
+@pytest.mark.parametrize("document", ["[]", "null", "5", "2.5", "true", '"a"'])
+def test_a_status_that_is_no_object_is_an_error(api: requests_mock.Mocker, document: str) -> None:
     api.get(f"{STATUSES}/id-1", text=document)
     error = failure(streams()["message_status"])
-    assert f"tyntec answered with {kind} where the status of a message was expected." in str(error)
+    assert "tyntec is failing: it answered 200 where a status was expected." in str(error)
     assert error.failure_type is FailureType.system_error
-    assert api.call_count == 1
 
 
 @pytest.mark.parametrize("code", [400, 410, 422])
@@ -298,7 +293,7 @@ def test_ten_consecutive_failures_stop_the_reading_and_a_success_breaks_the_row(
     answer_statuses(api, {name: good.get(number, 451) for number, name in enumerate(ids)})
     error = failure(streams(config(*ids, num_workers=1))["message_status"])
     # After the tenth failure in a row, the next request may be under way.
-    assert 23 <= api.call_count <= 24
+    assert 23 <= api.call_count <= 25
     asked = api.call_count
     assert str(error).startswith(f"{asked - 3} of 60 statuses could not be read")
     assert f"The other {60 - asked} were not asked for: they would have failed too." in str(error)
@@ -333,7 +328,7 @@ def test_a_fast_read_shows_how_far_it_is_every_thousand_ids(caplog: pytest.LogCa
     report = module.Report(2000, logging.getLogger("test"))
     with caplog.at_level(logging.INFO):
         for number in range(2000):
-            gone = module.Skipped("unknown", "is unknown.")
+            gone = ("unknown", "is unknown.")
             report.add(f"id-{number}", gone if number % 2 else {})
         report.finish()
     progress = [message for message in caplog.messages if "asked" in message]
@@ -391,22 +386,21 @@ def test_a_rate_limit_is_told_by_a_stream_status_and_in_the_log(
     assert status.stream_descriptor.name == "message_status"
     assert status.status is AirbyteStreamStatus.RUNNING
     assert [reason.type for reason in status.reasons] == [AirbyteStreamStatusReasonType.RATE_LIMITED]
-    told = (
-        r"tyntec limits the rate of requests: the connector waits for [12] seconds\. 0 of 1 request ids asked: 0 read\."
-    )
+    told = r"tyntec limits the rate of requests: waiting for [23] seconds\. 0 of 1 request ids asked: 0 read\."
     assert any(re.fullmatch(told, message) for message in caplog.messages)
 
 
 def test_a_list_under_a_rate_limit_is_read_when_the_limit_allows_it(
     api: requests_mock.Mocker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    api.get(requests_mock.ANY, [{"status_code": 429}, {"json": {"contacts": [{"n": 1}]}}])
+    refusal = {"status_code": 429, "headers": {"Retry-After": "1"}}
+    api.get(requests_mock.ANY, [refusal, {"json": {"contacts": [{"n": 1}]}}])
     with caplog.at_level(logging.INFO):
         limited, record = messages(streams()["contacts"])
     assert record == {"n": 1}
     assert limited.trace.stream_status.stream_descriptor.name == "contacts"
     assert caplog.messages == [
-        "tyntec limits the rate of requests: the connector slows down. Then the list is asked for again."
+        "tyntec limits the rate of requests: waiting for 1 seconds. Then the list is asked for again."
     ]
 
 
@@ -483,28 +477,22 @@ def test_a_list_that_is_not_there_is_an_error_that_says_what_to_do(api: requests
 
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize(
-    ("document", "kind"),
-    [({}, "an object"), ([], "a list"), ([[]], "a list"), (None, "null"), ({"rows": []}, "an object"), (5, "a number"),
-     ([{"size": 0}], "an object"), ({"contacts": None, "provisioningRequests": {}}, "an object")],
+    "document",
+    [{}, [], [[]], None, {"rows": []}, 5, [{"size": 0}], {"contacts": None, "provisioningRequests": {}},
+     {"contacts": [{"n": 1}, "row"], "provisioningRequests": [{"n": 1}, None]}],
+    ids=str,
 )  # fmt: skip
 def test_an_answer_without_the_list_is_an_error_never_zero_rows(
-    api: requests_mock.Mocker, name: str, document: Any, kind: str
+    api: requests_mock.Mocker, name: str, document: Any
 ) -> None:
     stream = list_stream(name)
     api.get(f"{API}/{stream.endpoint}", text=json.dumps(document))
     error = failure(stream)
     assert error.failure_type is FailureType.system_error
     assert str(error) == (
-        f"The stream {name} could not be read. tyntec answered with {kind} without the list '{stream.rows_field}' that "
-        "was expected. If this lasts, report it to the maintainers of this connector."
+        f"The stream {name} could not be read. tyntec is failing: it answered 200 without the list of objects "
+        f"'{stream.rows_field}' that was expected. If this lasts, report it to the maintainers of this connector."
     )
-
-
-@pytest.mark.parametrize("name", LISTS)
-def test_a_row_that_is_no_object_is_an_error(api: requests_mock.Mocker, name: str) -> None:
-    stream = list_stream(name)
-    api.get(f"{API}/{stream.endpoint}", json={stream.rows_field: [{"n": 1}, "row"]})
-    assert f"tyntec answered with a string among the rows of '{stream.rows_field}'." in str(failure(stream))
 
 
 @pytest.mark.parametrize("name", LISTS)
