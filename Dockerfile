@@ -18,4 +18,4 @@ USER airbyte
 ENV AIRBYTE_ENTRYPOINT="/opt/connector/bin/source-tyntec-sms"
 ENTRYPOINT ["/opt/connector/bin/source-tyntec-sms"]
 LABEL io.airbyte.name="airbyte/source-tyntec-sms"
-LABEL io.airbyte.version="0.2.0"
+LABEL io.airbyte.version="1.0.0"

@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="airbyte-source-tyntec-sms",
-    version="0.2.0",
+    version="1.0.0",
     description="Airbyte source connector for tyntec's SMS API",
     license="MIT",
     python_requires=">=3.10,<3.14",

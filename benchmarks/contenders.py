@@ -59,7 +59,7 @@ class Server:
         self._process = subprocess.Popen(self._command, cwd=ROOT, stdout=subprocess.PIPE)
         if self._process.stdout is None or not (port := self._process.stdout.readline().strip()):
             raise BenchmarkError("the server did not start")
-        self.url = f"http://127.0.0.1:{int(port)}"
+        self.url = f"http://127.0.0.1:{int(port)}"  # ignore-https-check: on loopback
         return self
 
     def __exit__(self, *_: object) -> None:
