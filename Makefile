@@ -10,8 +10,13 @@ E2E_PYTHON ?= $(shell for python in python3.12 python3.11 python3.10 python3; do
 E2E_VENV := .venv/e2e-$(if $(E2E_PYTHON),$(shell $(E2E_PYTHON) -c 'import platform; print(platform.python_version())'))
 E2E_READY := $(E2E_VENV)/.ready
 LOWEST := $(VENV)-lowest
+# What Airbyte's checks run on.
+QA_PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
+QA_VENV := .venv/qa-$(if $(QA_PYTHON),$(shell $(QA_PYTHON) -c 'import platform; print(platform.python_version())'))
+QA_READY := $(QA_VENV)/.ready
 
-.PHONY: help demo example unit test soak lowest e2e connector-test live bench mutants new-stream constraints lint format clean
+.PHONY: help demo example unit test soak lowest e2e connector-test qa live bench mutants new-stream constraints lint format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -41,6 +46,9 @@ e2e: $(E2E_READY)  ## PyAirbyte with DuckDB and PostgreSQL, and the examples
 connector-test: $(READY)  ## Airbyte's own command for testing connectors, against the sandbox; what needs Docker is left out
 	@mkdir -p .tmp/source-tyntec-sms && ln -sf $(CURDIR)/* .tmp/source-tyntec-sms
 	$(BIN)/python -m integration_tests.sandbox --port 0 -- $(BIN)/airbyte-cdk connector test .tmp/source-tyntec-sms
+
+qa: $(QA_READY)  ## the checks that Airbyte's catalogue runs on a connector
+	@$(QA_VENV)/bin/python -W ignore -m integration_tests.catalogue_qa
 
 live: $(READY)  ## check and read tyntec itself with secrets/config.json, and compare the API with its documentation
 	@$(BIN)/python -m integration_tests.live
@@ -80,6 +88,13 @@ $(E2E_READY): setup.py
 	@echo "Setting up $(E2E_VENV); this takes a minute or two."
 	@$(E2E_PYTHON) -m venv --clear $(E2E_VENV)
 	@$(E2E_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[e2e]'
+	@touch $@
+
+$(QA_READY):
+	@test -n "$(QA_PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make qa QA_PYTHON=/path/to/python"; exit 1; }
+	@echo "Setting up $(QA_VENV); this takes a few minutes."
+	@$(QA_PYTHON) -m venv --clear $(QA_VENV)
+	@$(QA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'airbyte-internal-ops>=0.132,<1'
 	@touch $@
 
 $(LOWEST)/.ready: setup.py

@@ -150,10 +150,10 @@ def test_a_rejected_key_fails_the_check_in_plain_words(pyairbyte: Any, sandbox: 
     assert "not-the-key" not in str(failure.value)
 
 
-def test_the_example_in_the_readme_prints_what_the_readme_shows(sandbox: Sandbox, tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    found = re.search(r"```python\n(import airbyte.*?)```.*?```text\n(.*?)```", readme, re.DOTALL)
-    assert found, "the README has no example of PyAirbyte with its result"
+def test_the_example_in_the_docs_prints_what_the_docs_show(sandbox: Sandbox, tmp_path: Path) -> None:
+    page = (ROOT / "docs/pyairbyte.md").read_text()
+    found = re.search(r"```python\n(import airbyte.*?)```.*?```text\n(.*?)```", page, re.DOTALL)
+    assert found, "the page has no example of PyAirbyte with its result"
     example, shown = found.groups()
 
     process = subprocess.run(

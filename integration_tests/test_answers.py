@@ -1,4 +1,4 @@
-"""What each answer of the API means to `check` and to `read`. The table in the README is checked against ROWS."""
+"""What each answer of the API means to `check` and to `read`. docs/reliability.md has a table of them."""
 
 from dataclasses import dataclass
 

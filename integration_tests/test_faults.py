@@ -1,4 +1,4 @@
-"""A hostile API: what becomes of a status, of a list and of a check. The README's table of faults is made of FAULTS.
+"""A hostile API: what becomes of a status, of a list and of a check. docs/reliability.md has a table made of FAULTS.
 
     python -m integration_tests.test_faults
 
@@ -109,11 +109,12 @@ FAULTS = [
     Fault("other-scheme", "redirect to another scheme", FAILS, FAILS, "redirected the request"),
     Fault("bad-location", "redirect to an address that cannot be parsed", RETRIED, RETRIED, BROKEN),
 ]
+PAGE = ROOT / "docs/reliability.md"
 HEADER = "| the API's answer | a status | a list |\n|---|---|---|\n"
 
 
 def table() -> str:
-    """The rows of the README's table, in Markdown."""
+    """The rows of the table in the docs, in Markdown."""
     return "\n".join(f"| {fault.what} | {fault.status} | {fault.contacts} |" for fault in (CONNECTION_REFUSED, *FAULTS))
 
 
@@ -165,13 +166,13 @@ def test_a_fault_ends_a_check_in_plain_words_and_in_time(start_sandbox: StartSan
     assert result.peak_memory < MOST_MEMORY
 
 
-def test_the_readme_shows_what_becomes_of_each_fault() -> None:
-    shown = (ROOT / "README.md").read_text().partition(HEADER)[2].partition("\n\n")[0]
+def test_the_docs_show_what_becomes_of_each_fault() -> None:
+    shown = PAGE.read_text().partition(HEADER)[2].partition("\n\n")[0]
     assert shown.splitlines() == table().splitlines(), "python -m integration_tests.test_faults prints the rows"
 
 
-def test_the_readme_states_how_long_the_connector_tries() -> None:
-    readme = " ".join((ROOT / "README.md").read_text().split())
+def test_the_docs_state_how_long_the_connector_tries() -> None:
+    page = " ".join(PAGE.read_text().split())
     for sentence in (
         f"at most {READ.max_attempts} times",
         f"at most {longest(READ) / 60:.0f} minutes",
@@ -179,7 +180,7 @@ def test_the_readme_states_how_long_the_connector_tries() -> None:
         f"more than {READ.longest_hold / 60:.0f} minutes",
         f"up to {READ.longest_bare_hold / 60:.0f} minute" if READ.longest_bare_hold != 60 else "up to a minute",
     ):
-        assert sentence in readme
+        assert sentence in page
     # A check may also wait for the rate limit: until it gives up, and once more before the last attempt.
     assert longest(CHECK) + 2 * CHECK.longest_hold + CHECK.longest_bare_hold < 120
 

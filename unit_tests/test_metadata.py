@@ -15,6 +15,7 @@ from unit_tests.conftest import LOGGER, source, streams
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+PAGE = (ROOT / "docs/integrations/sources/tyntec-sms.md").read_text()
 METADATA: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text())["data"]
 
 
@@ -22,7 +23,28 @@ def test_the_version_is_that_of_the_package() -> None:
     package = version("airbyte-source-tyntec-sms")
     assert METADATA["dockerImageTag"] == package
     assert re.findall(r'io\.airbyte\.version="(.*)"', DOCKERFILE) == [package]
-    assert f"| {package} |" in (ROOT / "docs/integrations/sources/tyntec-sms.md").read_text()
+    assert re.findall(r"^\| (\d+\.\d+\.\d+) \|", PAGE, re.MULTILINE)[0] == package, (
+        "the changelog starts with another one"
+    )
+
+
+def test_the_name_of_the_package_is_that_of_setup_py() -> None:
+    assert METADATA["remoteRegistries"]["pypi"] == {"enabled": True, "packageName": "airbyte-source-tyntec-sms"}
+    assert version(METADATA["remoteRegistries"]["pypi"]["packageName"])
+
+
+def test_each_breaking_change_is_in_the_changelog_and_in_the_migration_guide() -> None:
+    guide = (ROOT / "docs/integrations/sources/tyntec-sms-migrations.md").read_text()
+    changes = METADATA["releases"]["breakingChanges"]
+    assert changes.keys() == {
+        f"{number}.0.0" for number in range(1, int(METADATA["dockerImageTag"].partition(".")[0]) + 1)
+    }
+    for breaking, change in changes.items():
+        assert re.search(rf"^\| {breaking} \|.*\*\*Breaking change\*\*", PAGE, re.MULTILINE)
+        assert f"\n## Upgrading to {breaking}\n" in guide
+        assert change["upgradeDeadline"] in guide
+        anchor = f"upgrading-to-{breaking.replace('.', '')}"
+        assert change["migrationDocumentationUrl"] == f"{METADATA['documentationUrl']}-migrations#{anchor}"
 
 
 def test_the_name_and_the_base_of_the_image_are_those_of_the_dockerfile() -> None:
