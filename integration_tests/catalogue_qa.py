@@ -1,9 +1,9 @@
-"""The checks that Airbyte's catalogue runs on a connector, on this checkout laid out as in Airbyte's repository.
+"""Runs the checks of Airbyte's catalogue on this checkout, laid out as in Airbyte's repository.
 
     make qa
 
-Prints a line for each check, and what is wrong where it fails. A failed check that CONTRIBUTING.md names as ruled out
-by the layout of this project is printed as "layout". The exit code is 1 if any other check fails.
+Prints a line for each check, with the reason if it fails. A failed check that CONTRIBUTING.md lists as ruled out by the
+layout of this project is printed as "layout". The exit code is 1 if any other check fails.
 """
 
 import contextlib
@@ -25,13 +25,13 @@ from airbyte_ops_mcp.connector_qa.checks import metadata
 
 ROOT = Path(__file__).parent.parent
 NAME = "source-tyntec-sms"
-# What rests on the network is left to Airbyte: whether the images and a lower version are published.
+# Left to Airbyte, because they ask servers: which version and which images are published.
 CHECKS = [check for check in checks.ENABLED_CHECKS if check not in checks.VERSION_CHECKS]
 metadata.ValidatorOptions = partial(metadata.ValidatorOptions, disable_dockerhub_checks=True)
 
 
-class StrictlyJudged(Connector):  # type: ignore[misc]
-    """This connector, with no check left out because it is published already or not certified."""
+class CertifiedConnector(Connector):  # type: ignore[misc]
+    """This connector as if certified and not yet published: then no check is skipped."""
 
     is_released = False
     ab_internal_sl = 300
@@ -61,7 +61,7 @@ def main() -> int:
         for check in CHECKS:
             try:
                 with contextlib.redirect_stdout(io.StringIO()):
-                    result = check.run(StrictlyJudged(NAME))
+                    result = check.run(CertifiedConnector(NAME))
                 outcome, message = result.status.name.lower(), result.message
             except Exception as error:
                 outcome, message = "failed", f"{type(error).__name__}: {error}"
