@@ -26,7 +26,9 @@ _SETTINGS_OF_EARLIER_CONNECTOR = ("to", "from", "message")
 _KEY = r"^[!#-&(-\[\]-~]+$"
 _SEPARATORS = re.compile(r"[\s,;]+")
 _ADDRESS = re.compile(
-    r"(https://([\w-]+\.)*[\w-]+|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:(?P<port>\d{1,5}))?/?", re.ASCII
+    r"(https://([\w-]+\.)*[\w-]+"
+    r"|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:(?P<port>\d{1,5}))?/?",  # ignore-https-check: on loopback
+    re.ASCII,
 )
 # What is wrong with a setting, by the type of pydantic's error. All others are of the number of workers.
 _REASONS = {
@@ -133,7 +135,8 @@ def api_url() -> str:
     if not match or int(match["port"] or 443) >= 2**16:
         raise config_error(
             f"The environment variable {API_URL_VARIABLE} must be an address like {API_URL}, or "
-            "http://127.0.0.1:8080 on this machine: https anywhere, plain http only on a loopback host, and nothing "
-            "after the port. Correct it, or remove it to use tyntec's API."
+            "http://127.0.0.1:8080 on this machine: "  # ignore-https-check
+            "https anywhere, plain http only on a loopback host, and nothing after the port. Correct it, or remove it "
+            "to use tyntec's API."
         )
     return address.rstrip("/")
