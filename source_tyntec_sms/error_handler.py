@@ -125,10 +125,12 @@ class TyntecBackoffStrategy(BackoffStrategy):
 
 
 def _meaning_of_exception(error: Exception | None) -> Meaning:
-    """The entry for the first class that fits `error`, or the one behind it."""
-    errors = error, error and (error.__cause__ or error.__context__)
+    """The entry for the first class that fits `error`, or one of those behind it."""
+    chain: list[BaseException | None] = [error]
+    while last := chain[-1]:
+        chain.append(last.__cause__ or last.__context__)
     for kind, meaning in EXCEPTIONS.items():
-        if any(isinstance(each, kind) for each in errors):
+        if any(isinstance(each, kind) for each in chain):
             return meaning
     return Meaning("FAIL", words=f"The request could not be sent ({type(error).__name__}).")
 

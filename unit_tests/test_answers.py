@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import BadStatusLine, HTTPException, RemoteDisconnected
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import requests_mock
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests import exceptions
-from urllib3.exceptions import LocationValueError, ReadTimeoutError
+from urllib3.exceptions import LocationValueError, ProtocolError, ReadTimeoutError
 
 from source_tyntec_sms.error_handler import EXCEPTIONS, LIST_ANSWERS, STATUS_ANSWERS, TyntecBackoffStrategy
 from source_tyntec_sms.session import CHECK, READ, AnswerTooLargeError, NoCertificatesError, RetryPolicy
@@ -291,6 +292,11 @@ FAULTS = [
     Fault(exceptions.ChunkedEncodingError, exceptions.ChunkedEncodingError(), TRANSIENT, BROKEN),
     Fault(exceptions.ChunkedEncodingError, ValueError("a negative chunk size"), TRANSIENT, BROKEN),
     Fault(exceptions.InvalidHeader, exceptions.InvalidHeader(), TRANSIENT, BROKEN),
+    Fault(RemoteDisconnected,
+          caused_by(while_handling(RemoteDisconnected(""), ProtocolError()), exceptions.ConnectionError()),
+          TRANSIENT, NO_CONNECTION),
+    Fault(HTTPException, caused_by(while_handling(BadStatusLine(""), ProtocolError()), exceptions.ConnectionError()),
+          TRANSIENT, BROKEN),
     Fault(exceptions.ConnectionError, exceptions.ConnectionError(), TRANSIENT, NO_CONNECTION),
     Fault(exceptions.TooManyRedirects, exceptions.TooManyRedirects(), SYSTEM,
           "The request could not be sent (TooManyRedirects).", requests=1),
