@@ -63,7 +63,7 @@ def test_fewer_numbers_than_announced_are_a_warning_that_says_how_many(
     result = run(sandbox.url, "read", streams=["phone_numbers"])
     assert result.ended("phone_numbers") == "COMPLETE"
     assert len(result.records("phone_numbers")) == listed
-    assert f"tyntec announced {COUNT} phone numbers, but gave {listed}." in result.log("WARN")
+    assert f"phone_numbers: tyntec announced {COUNT:,} rows, but gave {listed:,}." in result.log("WARN")
 
 
 def test_as_many_numbers_as_announced_are_no_warning(start_sandbox: StartSandbox) -> None:

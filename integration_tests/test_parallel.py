@@ -143,8 +143,8 @@ def test_pages_that_overlap_add_only_what_is_new(start_sandbox: StartSandbox) ->
 @pytest.mark.parametrize(
     ("size_counts", "words"),
     [
-        ("list", "tyntec announced 7500 phone numbers, but gave 3000."),
-        ("page", "tyntec gave a full page twice: there may be more than 3000 phone numbers."),
+        ("list", "phone_numbers: tyntec announced 7,500 rows, but gave 3,000."),
+        ("page", "phone_numbers: tyntec gave a full page twice: there may be more than 3,000 rows."),
     ],
 )
 def test_a_list_that_cannot_be_paged_is_read_once_with_a_warning(

@@ -1,5 +1,8 @@
 """Faults and rate limits with the waits and time limits of production. Run by `make soak`."""
 
+import itertools
+import re
+
 import pytest
 
 from integration_tests import sandbox_data
@@ -14,7 +17,7 @@ SECONDS_TO_START = 20  # ten of them start at once
 
 @pytest.mark.parametrize("fault", ["hang", "trickle", "500", "429", "reset-before"])
 def test_a_check_answers_within_two_minutes(start_sandbox: StartSandbox, fault: str) -> None:
-    sandbox = start_sandbox(faults={"message_status": fault}, trickle=1, retry_after="14" if fault == "429" else None)
+    sandbox = start_sandbox(faults={"message_status": fault}, trickle=1, retry_after="7" if fault == "429" else None)
     result = run(sandbox.url, "check", time_scale=1, timeout=200)
     assert result.connection_status["status"] == "FAILED"
     assert result.seconds < 120
@@ -47,4 +50,15 @@ def test_a_limit_per_minute_costs_time_but_no_row(start_sandbox: StartSandbox, r
     assert result.seconds < (1.1 if retry_after else 1.25) * 120 + 60
     assert sandbox.refused < 0.1 * 650
     assert "RATE_LIMITED" in result.reasons("message_status")
-    assert "tyntec limits the rate of requests: the connector waits for" in result.log("INFO")
+    assert "tyntec limits the rate of requests: waiting for" in result.log("INFO")
+
+
+@pytest.mark.parametrize("stream", ["message_status", "contacts"])
+def test_a_long_wait_is_told_at_least_once_a_minute(start_sandbox: StartSandbox, stream: str) -> None:
+    sandbox = start_sandbox(faults={stream: "429:1"}, retry_after="150")
+    result = run(sandbox.url, "read", streams=[stream], time_scale=1, timeout=400)
+    assert result.exit_code == 0
+    told = re.findall(r"limits the rate of requests: waiting for (\d+) seconds", result.log("INFO"))
+    waits = [150, *map(int, told), 0]
+    assert max(before - after for before, after in itertools.pairwise(waits)) <= 60
+    assert result.reasons(stream) == ["RATE_LIMITED"] * 3

@@ -62,9 +62,9 @@ class Pages:
     def warning(self) -> str | None:
         """What whoever reads the list should know, after the last page."""
         if self.read < self.announced:
-            return f"tyntec announced {self.announced} phone numbers, but gave {self.read}."
+            return f"tyntec announced {self.announced:,} rows, but gave {self.read:,}."
         if self.repeated_full_page:
-            return f"tyntec gave a full page twice: there may be more than {self.read} phone numbers."
+            return f"tyntec gave a full page twice: there may be more than {self.read:,} rows."
         return None
 
     def new_rows(self, rows: list[Row], size: Any) -> list[Row]:
@@ -72,14 +72,13 @@ class Pages:
 
         A list without an end is a system_error.
         """
-        if not self._page_size:
-            self.params = None
-            return rows
-        asked = (self.params or {})["size"]
-        total = to_integer(size)
+        asked, total = (self.params or {}).get("size", 0), to_integer(size)
         # Otherwise it counts the rows of the page, or repeats what was asked for.
         is_total = isinstance(total, int) and total not in (len(rows), asked, self._page_size)
         self.announced = max(self.announced, total if is_total else 0)
+        if not self._page_size:
+            self.params, self.read = None, len(rows)
+            return rows
         self._requests += 1
         self._full = len(rows) >= asked
         self._size_is_ignored |= len(rows) > asked

@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 Skipped = tuple[str, str]  # what a request id is counted as, unknown or refused, and why there is no status for it
 
 IDS_PER_WORKER = 3
-SECONDS_BETWEEN_NOTICES = 60
+SECONDS_BETWEEN_NOTICES = 55  # and a little, until the next look: at least one a minute
 SECONDS_BETWEEN_PROGRESS = 30
 IDS_BETWEEN_PROGRESS = 1000
 IDS_PER_WARNING = 100
@@ -276,7 +276,7 @@ class ListStream(TyntecStream, ABC):
             plain = in_plain_words(error)
             raise traced(f"The stream {self.name} could not be read. {plain}", plain.failure_type) from None
         if pages.warning:
-            self.logger.warning(pages.warning)
+            self.logger.warning("%s: %s", self.name, pages.warning)
 
     def page(self, params: Mapping[str, Any]) -> requests.Response:
         """The answer to one request. If tyntec did not give one, the CDK's error."""

@@ -390,6 +390,19 @@ def test_a_rate_limit_is_told_by_a_stream_status_and_in_the_log(
     assert any(re.fullmatch(told, message) for message in caplog.messages)
 
 
+def test_a_long_wait_is_told_again_and_again(
+    api: requests_mock.Mocker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_NOTICES", 1)
+    refusal = {"status_code": 429, "headers": {"Retry-After": "3"}}
+    api.get(requests_mock.ANY, [refusal, {"json": {"status": "DELIVERED"}}])
+    with caplog.at_level(logging.INFO):
+        assert len(messages(streams()["message_status"])) == 3 + 1
+    waits = re.findall(r"waiting for (\d) seconds\. 0 of 1", caplog.text)
+    assert waits == sorted(waits, reverse=True)
+    assert len(waits) == 3
+
+
 def test_a_list_under_a_rate_limit_is_read_when_the_limit_allows_it(
     api: requests_mock.Mocker, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -462,6 +475,18 @@ def test_204_and_an_empty_list_are_no_rows(api: requests_mock.Mocker, name: str)
     api.get(f"{API}/{stream.endpoint}", [{"status_code": 204}, {"json": {stream.rows_field: [], "size": 0}}])
     assert read(stream) == []
     assert read(stream) == []
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("count", [0, 3])
+def test_fewer_rows_than_announced_are_told(
+    api: requests_mock.Mocker, caplog: pytest.LogCaptureFixture, name: str, count: int
+) -> None:
+    stream = list_stream(name)
+    rows = [{"contactId": str(number)} for number in range(count)]
+    api.get(f"{API}/{stream.endpoint}", json={stream.rows_field: rows, "size": "5000"})
+    assert read(stream) == rows
+    assert warnings(caplog) == [f"{name}: tyntec announced 5,000 rows, but gave {count}."]
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -569,14 +594,14 @@ def test_fewer_numbers_than_announced_are_a_warning(
     rows = [{"requestId": f"request-{number}"} for number in range(3500)]
     serve_numbers(api, rows, size=7500)
     assert read(streams()["phone_numbers"]) == rows
-    assert warnings(caplog) == ["tyntec announced 7500 phone numbers, but gave 3500."]
+    assert warnings(caplog) == ["phone_numbers: tyntec announced 7,500 rows, but gave 3,500."]
 
 
 def test_a_full_page_that_comes_again_is_a_warning(api: requests_mock.Mocker, caplog: pytest.LogCaptureFixture) -> None:
     rows = [{"requestId": f"request-{number}"} for number in range(3000)]
     api.get(NUMBERS, json={"provisioningRequests": rows})
     assert read(streams()["phone_numbers"]) == rows
-    assert warnings(caplog) == ["tyntec gave a full page twice: there may be more than 3000 phone numbers."]
+    assert warnings(caplog) == ["phone_numbers: tyntec gave a full page twice: there may be more than 3,000 rows."]
     assert api.call_count <= 4
 
 
