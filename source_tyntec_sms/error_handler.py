@@ -117,9 +117,9 @@ class TyntecBackoffStrategy(BackoffStrategy):
         """Seconds to wait before the attempt that follows `attempt_count`, as the CDK wants them: one too few."""
         seconds = self.policy.wait(attempt_count) * uniform(0.5, 1)
         if attempt_count < self.policy.max_attempts:
-            answer = getattr(response_or_exception, "status_code", "nothing that can be used")
+            code = getattr(response_or_exception, "status_code", "none")
             attempt = f"attempt {attempt_count + 1} of {self.policy.max_attempts}"
-            self.logger.info("tyntec answered %s; %s follows in %.1f seconds.", answer, attempt, seconds)
+            self.logger.info("No usable answer (HTTP status: %s); %s follows in %.1f seconds.", code, attempt, seconds)
         # The CDK sleeps a second more than it is told, and takes 0 for no answer.
         return seconds - 1 or -1e-9
 

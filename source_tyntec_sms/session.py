@@ -248,6 +248,9 @@ class _Answer(HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
+        while self.status in (102, 103):  # http.client skips only 100: the answer follows
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
         del self.headers["Set-Cookie"]
 
 

@@ -152,12 +152,22 @@ def test_a_status_without_request_id_gets_the_one_that_was_asked_for(
     assert read(streams()["message_status"]) == [{"status": "DELIVERED", "requestId": "id-1"}]
 
 
-@pytest.mark.parametrize("asked", ["id-1", "ID-1", "a/b c"[:3], "ü%2F+", "Straße"])
-def test_the_request_id_of_an_answer_may_differ_in_case_and_is_compared_decoded(
+@pytest.mark.parametrize("asked", ["id-1", "ID-1", "a/b", "ü%2F+"])
+def test_the_request_id_of_an_answer_may_differ_in_case_and_is_emitted_as_it_was_asked_for(
     api: requests_mock.Mocker, asked: str
 ) -> None:
     api.get(requests_mock.ANY, json={"requestId": asked.upper(), "status": "DELIVERED"})
-    assert read(streams(config(asked))["message_status"]) == [{"requestId": asked.upper(), "status": "DELIVERED"}]
+    assert read(streams(config(asked))["message_status"]) == [{"requestId": asked, "status": "DELIVERED"}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"), [("straße", "STRASSE"), ("0", 1), ("1", True), ("id-1", 0), ("id-1", False), ("id-1", [])]
+)
+def test_a_request_id_that_only_resembles_the_one_asked_for_is_that_of_another_message(
+    api: requests_mock.Mocker, asked: str, got: Any
+) -> None:
+    api.get(requests_mock.ANY, json={"requestId": got, "status": "DELIVERED"})
+    assert f"the request for {asked} with the status of" in str(failure(streams(config(asked))["message_status"]))
 
 
 def test_the_status_of_another_message_is_asked_for_again_and_then_names_both_ids(api: requests_mock.Mocker) -> None:
@@ -182,7 +192,13 @@ def test_the_status_of_another_message_does_not_become_a_record(api: requests_mo
 
 @pytest.mark.parametrize(
     "document",
-    [{}, {"message": "An unexpected error occurred"}, {"code": 5, "error": True}, {"title": "No", "status": 500}],
+    [
+        {},
+        {"message": "An unexpected error occurred"},
+        {"code": 5, "error": True},
+        {"title": "No", "status": 500},
+        {"type": "about:blank", "title": "Not Found", "status": "404"},
+    ],
 )
 def test_an_object_without_any_field_of_a_status_is_no_status(
     api: requests_mock.Mocker, document: dict[str, Any]
