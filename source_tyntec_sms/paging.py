@@ -12,7 +12,9 @@ from source_tyntec_sms.records import Row, to_integer
 MOST_REQUESTS = 10_000
 # How many rows a page shares with the one before it, so that none is lost when a few are deleted in between.
 OVERLAP = 10
-# A page is taken for an earlier one, given again, if it shares as many of its rows.
+# How far rows may move between two requests, as others are added or deleted before them.
+SHIFT = 100
+# A page is taken for the first one, given again, if it has such a share of its rows, none moved further.
 SHARE_OF_REPEATED_PAGE = 0.75
 
 
@@ -25,8 +27,8 @@ class Pages:
     ignored, and page 2 tells which. A page with fewer rows than requested need not be the last: tyntec may give fewer.
     So pages are requested until one brings nothing new, each starting a few rows before the end of the last.
 
-    A phone number identifies its row. So does a request id, until a page has two rows of one request: those are alike,
-    and all of them count, but for the ones in which the page overlaps the one before.
+    A phone number identifies its row, unless a page has one twice. Other rows are new, but for those at the start of a
+    page that were at the end of the last one, told by request id or, without one, by all that they hold.
 
     page_size: how many rows a request asks for. If None, the list has no pages: it comes in one answer, all rows new.
     params: the query parameters of the next request, None after the last.
@@ -40,11 +42,10 @@ class Pages:
         self._start = self._end = 0  # of the page asked for, and of what was read, counted in rows
         self._most = 0  # rows of a page
         self._full = self._size_is_ignored = False
-        self._first: Counter[str] = Counter()
-        self._last: list[str] = []
-        self._overlap: Counter[str] = Counter()  # the end of the last page, with which the next should start
-        self._read: Counter[str] = Counter()
-        self._alike: set[str] = set()
+        self._first, self._last = list[str](), list[str]()  # the rows of the first page, the last ones read
+        self._numbers: set[str] = set()
+        self._alike: set[str] = set()  # what more than one row of a page had
+        self._numbers_identify = True
         self.params: dict[str, int] | None = {"size": page_size} if page_size else {}
         self.read = self.announced = 0
         self.repeated_full_page = False
@@ -84,31 +85,31 @@ class Pages:
         self._size_is_ignored |= len(rows) > asked
         keys = [_key(row) for row in rows]
         page = Counter(keys)
-        self._alike |= {key for key, count in page.items() if count > 1 and not _is_number(key)}
-        missing = self.announced - self.read
-        repeated, known = False, Counter[str]()
-        if len(page) == 1 and keys[0] in self._alike and missing > 0:
+        alike = {key for key, count in page.items() if count > 1}
+        self._alike |= alike
+        self._numbers_identify &= not any(map(_is_number, alike))
+        missing, repeated, reach = self.announced - self.read, False, len(rows)
+        if len(page) == 1 and alike and missing > 0:
             # All rows are alike: only the total says whether they come again, or are more of them.
-            known[keys[0]] = len(rows) - missing
-        elif repeated := self._is_repeated(page, asked):
-            known = self._read.copy()
-        elif page & self._overlap:
-            known = self._overlap.copy()
+            known = Counter({keys[0]: len(rows) - missing})
+        elif repeated := self._is_repeated(keys, asked):
+            known = Counter(self._first) | Counter(self._last)
+        else:
+            reach = self._shared(keys)
+            known = Counter(self._last[len(self._last) - reach :])
         new = []
-        for row, key in zip(rows, keys, strict=True):
-            if _is_number(key) or not self._alike:
-                is_old = key in self._read
-            else:
-                is_old = known[key] > 0
-                known[key] -= is_old
-            if not is_old:
+        for place, (row, key) in enumerate(zip(rows, keys, strict=True)):
+            is_old = place < reach and known[key] > 0
+            known[key] -= is_old
+            if not (key in self._numbers if self._numbers_identify and _is_number(key) else is_old):
                 new.append(row)
-                self._read[key] += 1
+                self._last.append(key)
+        self._numbers.update(filter(_is_number, keys))
         self.read += len(new)
-        self.repeated_full_page = repeated and self._full and self._first.total() >= self._page_size
-        self._first = self._first or page
+        self.repeated_full_page = repeated and self._full and len(self._first) >= self._page_size
+        self._first = self._first or keys
         if not repeated:
-            self._last, self._most = keys, max(self._most, len(rows))
+            self._most = max(self._most, len(rows))
             self._end = (self._end if self._size_is_ignored else self._start) + len(rows)
         elif self._requests == 2:
             self._first_page = 1
@@ -118,12 +119,22 @@ class Pages:
         self.params = self._next() if more else None
         return new
 
-    def _is_repeated(self, page: Counter[str], asked: int) -> bool:
-        return any(
-            (page & earlier).total() >= SHARE_OF_REPEATED_PAGE * max(page.total(), min(earlier.total(), asked))
-            for earlier in (self._first, Counter(self._last))
-            if page and earlier
-        )
+    def _is_repeated(self, keys: list[str], asked: int) -> bool:
+        near = sum(key in self._first[max(0, place - SHIFT) : place + SHIFT] for place, key in enumerate(keys))
+        most = max(len(keys), min(len(self._first), asked))
+        return bool(self._first) and near >= SHARE_OF_REPEATED_PAGE * most > 0
+
+    def _shared(self, keys: list[str]) -> int:
+        """How many of the last rows read the page repeats at its start: the fewer changed, the more as asked."""
+        asked = max(0, self._end - self._start)
+        left = {key: count for count, key in enumerate(reversed(self._last), 1) if key not in self._alike}
+        found = {left[key] + place for place, key in enumerate(keys[:OVERLAP]) if key in left}
+        shares = {
+            count: (Counter(keys[:count]) & Counter(self._last[-count:])).total() / count if count else 0
+            for count in sorted({asked, *found}, key=lambda count: abs(count - asked))
+            if abs(count - asked) <= SHIFT
+        }
+        return min(max(shares, key=shares.__getitem__), len(self._last))
 
     def _next(self) -> dict[str, int]:
         if self._requests == MOST_REQUESTS:
@@ -131,9 +142,10 @@ class Pages:
                 f"tyntec gave {MOST_REQUESTS:,} pages of phone numbers without an end. Report it to the maintainers "
                 "of this connector."
             )
+        del self._last[: -2 * self._most]
         alike = sum(1 for _ in takewhile(self._last[-1].__eq__, reversed(self._last)))
-        back = 0 if self._size_is_ignored else min(OVERLAP, len(self._last) // 10)
-        back += alike if back and alike < len(self._last) / 4 else 0
+        back = 0 if self._size_is_ignored else min(OVERLAP, self._most // 10)
+        back += alike if back and alike < self._most / 4 else 0
         for start in (self._end - back, self._end):
             # The most rows that a page can add which begins at `start` or a little earlier, and its size.
             overlaps = ((size, self._end - start + start % size) for size in range(1, self._most + 1))
@@ -142,7 +154,6 @@ class Pages:
                 break
         page = start // size
         self._start = page * size
-        self._overlap = Counter(self._last[self._start - self._end :] if self._start < self._end else [])
         return {"page": page + self._first_page, "size": size}
 
 

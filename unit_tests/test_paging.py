@@ -232,7 +232,30 @@ def test_rows_without_number_and_request_are_told_apart_by_all_that_they_hold() 
     pages = Pages(3)
     rows: list[Row] = [{"status": "a"}, {"status": "b", "requestId": ""}, {"status": "b", "phoneNumber": None}]
     assert pages.new_rows(rows, None) == rows
-    assert pages.new_rows([rows[2], rows[0], {"status": "c"}], None) == [{"status": "c"}]
+    assert pages.new_rows([rows[1], rows[2], {"status": "c"}], None) == [{"status": "c"}]
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [number % 3300 for number in range(6500)],
+        [number * 7 % 2011 for number in range(6500)],
+        [0, *range(1, 5000), 0, *range(5000, 6000)],
+    ],
+    ids=["each twice", "in disorder", "one twice"],
+)
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("fixed", [False, True])
+def test_numbers_of_one_request_on_different_pages_are_all_found(requests: list[int], first: int, fixed: bool) -> None:
+    phonebook = Phonebook(requests, first, cap=3000, fixed=fixed, announces="nothing")
+    assert phonebook.read(3000) == list(range(len(requests)))
+
+
+@pytest.mark.parametrize("number", ["+491", "***", "unknown", " ", 0, False])
+def test_rows_of_one_page_are_all_found_although_they_have_the_same_number(number: Any) -> None:
+    rows: list[Row] = [{"phoneNumber": number, "requestId": str(place)} for place in range(30)]
+    assert read(in_pages(rows), 3000)[0] == rows
+    assert read(in_pages(rows), 20)[0] == rows
 
 
 # What is known of the list
