@@ -88,27 +88,28 @@ class Pages:
         alike = {key for key, count in page.items() if count > 1}
         self._alike |= alike
         self._numbers_identify &= not any(map(_is_number, alike))
-        missing, repeated, reach = self.announced - self.read, False, len(rows)
+        missing, repeated, shared = self.announced - self.read, False, len(rows)
         if len(page) == 1 and alike and missing > 0:
             # All rows are alike: only the total says whether they come again, or are more of them.
-            known = Counter({keys[0]: len(rows) - missing})
+            shared = max(0, len(rows) - missing)
+            known = Counter(keys[:shared])
         elif repeated := self._is_repeated(keys, asked):
             known = Counter(self._first) | Counter(self._last)
         else:
-            reach = self._shared(keys)
-            known = Counter(self._last[len(self._last) - reach :])
+            shared = self._shared(keys)
+            known = Counter(self._last[max(0, len(self._last) - shared) :])
         new = []
         for place, (row, key) in enumerate(zip(rows, keys, strict=True)):
-            is_old = place < reach and known[key] > 0
+            is_old = place < shared + OVERLAP and known[key] > 0
             known[key] -= is_old
             if not (key in self._numbers if self._numbers_identify and _is_number(key) else is_old):
                 new.append(row)
-                self._last.append(key)
         self._numbers.update(filter(_is_number, keys))
         self.read += len(new)
         self.repeated_full_page = repeated and self._full and len(self._first) >= self._page_size
         self._first = self._first or keys
         if not repeated:
+            self._last[max(0, len(self._last) - shared) :] = keys
             self._most = max(self._most, len(rows))
             self._end = (self._end if self._size_is_ignored else self._start) + len(rows)
         elif self._requests == 2:
@@ -134,7 +135,8 @@ class Pages:
             for count in sorted({asked, *found}, key=lambda count: abs(count - asked))
             if abs(count - asked) <= SHIFT
         }
-        return min(max(shares, key=shares.__getitem__), len(self._last))
+        best = max(shares, key=shares.__getitem__)
+        return best if shares[best] else 0
 
     def _next(self) -> dict[str, int]:
         if self._requests == MOST_REQUESTS:
