@@ -1,6 +1,5 @@
 """How requests are sent: to one host, at tyntec's pace, and within limits on time and size."""
 
-import io
 import math
 import threading
 import time
@@ -244,7 +243,15 @@ class _Answer(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         # urllib3 has set the timeout of each read of the socket: it becomes that of all of them together.
         deadline = time.monotonic() + (sock.gettimeout() or 0)
-        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock, deadline))
+
+        def readinto(buffer: Any) -> int:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the answer took too long")
+            sock.settimeout(left)
+            return sock.recv_into(buffer)
+
+        self.fp.raw.readinto = readinto  # type: ignore[method-assign]
 
     def begin(self) -> None:
         super().begin()
@@ -252,24 +259,3 @@ class _Answer(HTTPResponse):
             self.headers = None  # type: ignore[assignment]
             super().begin()
         del self.headers["Set-Cookie"]
-
-
-class _DeadlineReader(io.RawIOBase):
-    """A socket's reader that gives up at a moment in time, however often a byte arrives until then."""
-
-    def __init__(self, raw: Any, sock: socket, deadline: float) -> None:
-        self._raw, self._socket, self._deadline = raw, sock, deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer took too long")
-        self._socket.settimeout(left)
-        return int(self._raw.readinto(buffer))
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
