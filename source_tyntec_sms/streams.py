@@ -6,8 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -91,29 +90,25 @@ class TyntecStream(HttpStream, ABC):
         After half a second without any it yields None. Never more than `most_under_way` items are taken and not yet
         yielded, so that neither many items nor a slow reader fill the memory.
         """
-        done: SimpleQueue[tuple[Item, Any]] = SimpleQueue()
-
-        def work(item: Item) -> None:
-            try:
-                done.put((item, ask(item)))
-            except Exception as error:
-                done.put((item, error))
-
+        waiting = iter(items)
+        under_way: dict[Future[Any], Item] = {}
+        done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._pace.start()
-        waiting, under_way = iter(items), 0
         pool = ThreadPoolExecutor(workers)
         try:
             while True:
-                for item in islice(waiting, 0 if self._pace.stopped else most_under_way - under_way):
-                    pool.submit(work, item)
-                    under_way += 1
+                for item in islice(waiting, 0 if self._pace.stopped else most_under_way - len(under_way)):
+                    future = pool.submit(ask, item)
+                    under_way[future] = item
+                    future.add_done_callback(done.put)
                 if not under_way:
                     return
-                result = None
-                with suppress(Empty):
-                    result = done.get(timeout=0.5)
-                    under_way -= 1
-                yield result
+                try:
+                    future = done.get(timeout=0.5)
+                except Empty:
+                    yield None
+                else:
+                    yield under_way.pop(future), future.exception() or future.result()
         finally:
             if under_way:
                 self._pace.stop()  # whoever reads the stream has lost interest
