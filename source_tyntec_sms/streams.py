@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -84,8 +85,8 @@ class TyntecStream(HttpStream, ABC):
 
     def results(
         self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int, most_under_way: int
-    ) -> Iterator[tuple[Item, Any] | None]:
-        """Call `ask` for each item in `workers` threads, and yield the item with what it returned or raised.
+    ) -> Iterator[tuple[Item, Future[Any]] | None]:
+        """Call `ask` for each item in `workers` threads, and yield the item with the future of it, once that is done.
 
         After half a second without any it yields None. Never more than `most_under_way` items are taken and not yet
         yielded, so that neither many items nor a slow reader fill the memory.
@@ -108,7 +109,7 @@ class TyntecStream(HttpStream, ABC):
                 except Empty:
                     yield None
                 else:
-                    yield under_way.pop(future), future.exception() or future.result()
+                    yield under_way.pop(future), future
         finally:
             if under_way:
                 self._pace.stop()  # whoever reads the stream has lost interest
@@ -171,10 +172,13 @@ class MessageStatus(TyntecStream):
         report = Report(len(ids), self.logger)
         for result in self.results(ids, self.status, workers, workers * IDS_PER_WORKER):
             yield from self.rate_limit_notice(report.progress)
-            if result and not isinstance(result[1], ReadStoppedError):
-                if isinstance(result[1], dict):
-                    yield result[1]
-                report.add(*result)
+            if result:
+                request_id, future = result
+                outcome: Any = future.exception() or future.result()
+                if isinstance(outcome, dict):
+                    yield outcome
+                if not isinstance(outcome, ReadStoppedError):
+                    report.add(request_id, outcome)
             if report.consecutive_failures >= CONSECUTIVE_FAILURES:
                 self._pace.stop()
         report.finish()
@@ -263,23 +267,18 @@ class ListStream(TyntecStream, ABC):
         """The rows of the list. An error if it could not be read in full."""
         pages = Pages(self.page_size)
         try:
-            for result in self.results(pages, self.page, workers=1, most_under_way=1):
+            for result in self.results(pages, partial(self._new_rows, pages), workers=1, most_under_way=1):
                 yield from self.rate_limit_notice("Then the list is asked for again.")
                 if result:
-                    yield from self._new_rows(pages, result[1])
+                    yield from result[1].result()
         except Exception as error:
             plain = in_plain_words(error)
             raise traced(f"The stream {self.name} could not be read. {plain}", plain.failure_type) from None
         if pages.warning:
             self.logger.warning("%s: %s", self.name, pages.warning)
 
-    def page(self, params: Mapping[str, Any]) -> requests.Response:
-        """The answer to one request. If tyntec did not give one, the CDK's error."""
-        return self._fetch_next_page(None, None, params)[1]
-
-    def _new_rows(self, pages: Pages, answer: requests.Response | Exception) -> list[Row]:
-        if isinstance(answer, Exception):
-            raise answer
+    def _new_rows(self, pages: Pages, params: Mapping[str, Any]) -> list[Row]:
+        _, answer = self._fetch_next_page(next_page_token=params)
         objects = []
         if answer.status_code not in (204, 404):
             objects = self.parse_response(answer)
