@@ -2,13 +2,11 @@
 
 from typing import Any
 
-__all__ = ["SourceTyntecSms"]
-
 
 def __getattr__(name: str) -> Any:
     """Import the source only when it is asked for: `run` has something to do before the CDK is loaded."""
-    if name not in __all__:
+    if name != "SourceTyntecSms":
         raise AttributeError(name)
-    from source_tyntec_sms import source  # noqa: PLC0415
+    from source_tyntec_sms.source import SourceTyntecSms  # noqa: PLC0415
 
-    return source.SourceTyntecSms
+    return SourceTyntecSms
