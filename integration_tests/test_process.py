@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from integration_tests import sandbox_data
 from integration_tests.conftest import StartSandbox
 from integration_tests.connector import ROOT, command_line, config, environment, run
 from integration_tests.sandbox import Sandbox
@@ -70,6 +72,35 @@ def test_a_reader_that_goes_away_ends_the_process(start_sandbox: StartSandbox) -
         assert process.stderr
         assert not process.stderr.read()
         process.stderr.close()
+
+
+def test_a_slow_reader_of_an_output_that_does_not_block_gets_every_line(start_sandbox: StartSandbox) -> None:
+    count = 5000
+    rows = [{"contactId": str(number), "companyName": "x" * 200} for number in range(count)]
+    sandbox = start_sandbox(rows={**{name: [] for name in sandbox_data.LISTS}, "contacts": rows})
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with tempfile.TemporaryDirectory() as folder:
+        words = command_line(folder, "read", config(), ["contacts"], time_scale=1)
+        process = subprocess.Popen(words, env=environment(sandbox.url), stdout=writing, stderr=subprocess.PIPE)
+        os.close(writing)
+        lines = bytearray()
+        while piece := os.read(reading, 10_000):
+            lines += piece
+            time.sleep(0.001)
+        os.close(reading)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert not errors
+    assert sum(json.loads(line)["type"] == "RECORD" for line in lines.splitlines()) == count
+
+
+def test_a_closed_output_ends_the_process_without_a_traceback() -> None:
+    process = subprocess.run(
+        ["sh", "-c", f"{sys.executable} main.py spec >&-"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert process.returncode == 1
+    assert not process.stderr
 
 
 @pytest.fixture

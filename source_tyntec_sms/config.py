@@ -132,7 +132,7 @@ def api_url() -> str:
     """
     address = os.environ.get(API_URL_VARIABLE, API_URL)
     match = _ADDRESS.fullmatch(address)
-    if not match or int(match["port"] or 443) >= 2**16:
+    if not match or not 0 < int(match["port"] or 443) < 2**16:
         raise config_error(
             f"The environment variable {API_URL_VARIABLE} must be an address like {API_URL}, or "
             "http://127.0.0.1:8080 on this machine: "  # ignore-https-check

@@ -77,6 +77,8 @@ class TyntecErrorHandler(ErrorHandler):
             if meaning.action in ("RETRY", "FAIL"):
                 # A connection that failed once may answer late, and give the next request the answer to this one.
                 response_or_exception.connection.close()
+                # The CDK parses the body again, for words that are not shown, and fails where it is nested deeply.
+                response_or_exception.json = dict  # type: ignore[method-assign]
         else:
             meaning = _meaning_of_exception(response_or_exception)
         # Once reading has stopped, requests that are under way are not repeated any more.

@@ -10,6 +10,7 @@ from source_tyntec_sms.errors import traced
 from source_tyntec_sms.records import Row, to_integer
 
 MOST_REQUESTS = 10_000
+MOST_ROWS = 2_000_000
 # How many rows a page shares with the one before it, so that none is lost when a few are deleted in between.
 OVERLAP = 10
 # How far rows may move between two requests, as others are added or deleted before them.
@@ -139,10 +140,10 @@ class Pages:
         return best if shares[best] else 0
 
     def _next(self) -> dict[str, int]:
-        if self._requests == MOST_REQUESTS:
+        if self._requests == MOST_REQUESTS or self.read > MOST_ROWS:
             raise traced(
-                f"tyntec gave {MOST_REQUESTS:,} pages of phone numbers without an end. Report it to the maintainers "
-                "of this connector."
+                f"tyntec gave {self.read:,} phone numbers on {self._requests:,} pages without an end. Report it to the "
+                "maintainers of this connector."
             )
         del self._last[: -2 * self._most]
         alike = sum(1 for _ in takewhile(self._last[-1].__eq__, reversed(self._last)))

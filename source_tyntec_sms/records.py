@@ -18,6 +18,7 @@ Convert = Callable[[Any], Any]
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lost>u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))|.)"
 )
+_CHARSET = re.compile(r"(utf-?(16|32)([bl]e)?|iso-?8859-?\d+|windows-125\d|latin-?1)", re.IGNORECASE)
 _DIGITS = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _EPOCH_MILLISECONDS = re.compile(r"\d{13}", re.ASCII)
 _ISO_8601 = re.compile(
@@ -40,7 +41,8 @@ def decode(response: requests.Response) -> Any:
         try:
             text = response.content.decode("utf-8-sig")
         except UnicodeDecodeError:
-            response.encoding = response.encoding or "utf-8"  # otherwise requests would guess
+            # requests would guess; and of the codecs that Python has, some take hours.
+            response.encoding = response.encoding if _CHARSET.fullmatch(response.encoding or "") else "utf-8"
             text = response.text
         if "\\u" in text:
             text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape["lost"] else escape[0], text)

@@ -49,6 +49,10 @@ _one_at_a_time = threading.RLock()
 def run(source: SourceTyntecSms | None = None) -> NoReturn:
     """Run the command line. The exit code is 1 if a command or a sync failed, 2 if the command line is wrong."""
     arguments = _parse(sys.argv[1:] or ["--help"])
+    try:
+        os.set_blocking(1, True)  # otherwise a slow reader would lose lines
+    except OSError:
+        os._exit(1)  # stdout is closed
     gc.freeze()
     gc.enable()
     warnings.simplefilter("ignore")
@@ -60,7 +64,6 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _stop)
     threading.Thread(target=_flush_often, daemon=True).start()
-    exit_code = 0
     try:
         for message in _messages(source or SourceTyntecSms(), arguments):
             _write(message)
@@ -69,9 +72,10 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
         # A check answers with a status, unless the connector itself is at fault.
         failed_check = plain.as_connection_status_message() if arguments.command == "check" else None
         _write(failed_check or plain.as_sanitized_airbyte_message())
-        exit_code = 0 if failed_check else 1
+        _flush()
+        os._exit(0 if failed_check else 1)
     _flush()
-    os._exit(exit_code)  # sys.exit would wait for threads that wait for a retry
+    os._exit(0)  # sys.exit would wait for threads that wait for a retry
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -123,7 +127,7 @@ def _read(
             yield config_error(
                 f"This source has no stream {name}. It has {', '.join(known)}. Refresh the source schema of the "
                 "connection, and deselect the stream."
-            ).as_airbyte_message(models.StreamDescriptor(name=name))
+            ).as_sanitized_airbyte_message(models.StreamDescriptor(name=name))
     try:
         for message in messages:
             error = message.trace.error if message.trace else None

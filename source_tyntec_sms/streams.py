@@ -36,6 +36,7 @@ IDS_PER_WARNING = 100
 CONSECUTIVE_FAILURES = 10
 NAMED_FAILURES = 10
 FAILED = "failed"
+DELIVERY_STATES = ("ACCEPTED", "BUFFERED", "DELIVERED", "EXPIRED", "REJECTED", "UNDELIVERABLE")
 
 # The CDK's HTTP client reports failed requests in its own words: the streams say the same in plain ones.
 _client_logger = logging.getLogger("airbyte.tyntec.http_client")
@@ -142,12 +143,13 @@ class MessageStatus(TyntecStream):
     def problem(self, response: requests.Response) -> str | None:
         """Whether the status is that of another message, or none at all: the gateway's error under the wrong code."""
         document = decode(response)
-        fields = document.keys() & self.get_json_schema()["properties"].keys() if isinstance(document, dict) else ()
-        # A problem document has a status too, but a number: that of HTTP.
-        if not fields or str(document.get("status"))[:1].isdecimal():
+        status, got = (
+            (document.get("status"), document.get("requestId")) if isinstance(document, dict) else (None, None)
+        )
+        # A status names its message, or is at least one of the documented; a problem document has one too: a number.
+        if str(status)[:1].isdecimal() or (got in (None, "") and status not in DELIVERY_STATES):
             return f"tyntec is failing: {error_handler.quote_answer(response)} where a status was expected."
         asked = parse.unquote(parse.urlsplit(response.request.url or "").path.rpartition("/")[2])
-        got = document.get("requestId")
         got = got if isinstance(got, str) else json.dumps(got, ensure_ascii=False)
         if got in ("", "null") or got.lower() == asked.lower():
             return None

@@ -425,6 +425,18 @@ def test_the_words_of_the_api_are_quoted_on_one_line_without_the_key(
     assert f"it answered 451{words}. If the settings" in str(failure("contacts"))
 
 
+@pytest.mark.parametrize("body", ['{"a":' * 50_000, "[" * 100_000, f'{{"message": {"9" * 5000}}}'], ids=["{", "[", "9"])
+@pytest.mark.parametrize(
+    ("code", "words"), [(401, "tyntec rejected the API key"), (302, "redirected"), (418, "refused")]
+)
+def test_a_failure_means_the_same_whatever_its_body_does_to_a_parser(
+    api: requests_mock.Mocker, body: str, code: int, words: str
+) -> None:
+    api.get(requests_mock.ANY, status_code=code, text=body)
+    assert words in str(failure("contacts"))
+    assert words in str(source().check_connection(LOGGER, config())[1])
+
+
 def test_placeholders_in_the_words_of_the_api_are_left_alone(api: requests_mock.Mocker) -> None:
     api.get(requests_mock.ANY, **gateway(451, "{answer} {wait} {0} {host}"))
     assert 'it answered 451 "{answer} {wait} {0} {host}".' in str(failure("contacts"))

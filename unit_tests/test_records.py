@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -261,3 +262,11 @@ def test_bytes_are_decoded_or_refused_as_no_json(body: bytes) -> None:
         decode(response(body, headers={"Content-Type": "text/plain; charset=klingon"}))
     except ValueError:
         return
+
+
+def test_a_codec_that_is_no_charset_of_json_costs_no_time() -> None:
+    body = b'{"a": "\xff' + b"a" * 1_000_000 + b"-" + b"a" * 1_000_000 + b'"}'
+    start = time.monotonic()
+    document = decode(response(body, headers={"Content-Type": "application/json; charset=punycode"}))
+    assert time.monotonic() - start < 5
+    assert document["a"].startswith("\ufffda")

@@ -134,7 +134,14 @@ def test_the_connector_makes_no_other_request_than_for_what_is_read(api: request
 
 
 def test_the_status_of_each_id_is_a_record(api: requests_mock.Mocker) -> None:
-    answer_statuses(api, {"id-1": {"requestId": "id-1"}, "id-2": {"status": "BUFFERED", "new": 1}, "id-3": {"size": 2}})
+    answer_statuses(
+        api,
+        {
+            "id-1": {"requestId": "id-1"},
+            "id-2": {"status": "BUFFERED", "new": 1},
+            "id-3": {"requestId": "id-3", "size": 2},
+        },
+    )
     records = read(streams(config("id-1", "id-2, id-3", "id-1"))["message_status"])
     assert sorted(records, key=lambda record: str(record["requestId"])) == [
         {"requestId": "id-1"},
@@ -200,7 +207,7 @@ def test_the_status_of_another_message_does_not_become_a_record(api: requests_mo
         {"type": "about:blank", "title": "Not Found", "status": "404"},
     ],
 )
-def test_an_object_without_any_field_of_a_status_is_no_status(
+def test_an_object_that_neither_names_its_message_nor_has_a_delivery_state_is_no_status(
     api: requests_mock.Mocker, document: dict[str, Any]
 ) -> None:
     answer_statuses(api, {"id-1": document})
