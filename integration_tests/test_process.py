@@ -74,7 +74,10 @@ def test_a_reader_that_goes_away_ends_the_process(start_sandbox: StartSandbox) -
         process.stderr.close()
 
 
-def test_a_slow_reader_of_an_output_that_does_not_block_gets_every_line(start_sandbox: StartSandbox) -> None:
+@pytest.mark.parametrize("variables", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+def test_a_slow_reader_of_an_output_that_does_not_block_gets_every_line(
+    start_sandbox: StartSandbox, variables: dict[str, str]
+) -> None:
     count = 5000
     rows = [{"contactId": str(number), "companyName": "x" * 200} for number in range(count)]
     sandbox = start_sandbox(rows={**{name: [] for name in sandbox_data.LISTS}, "contacts": rows})
@@ -82,7 +85,9 @@ def test_a_slow_reader_of_an_output_that_does_not_block_gets_every_line(start_sa
     os.set_blocking(writing, False)
     with tempfile.TemporaryDirectory() as folder:
         words = command_line(folder, "read", config(), ["contacts"], time_scale=1)
-        process = subprocess.Popen(words, env=environment(sandbox.url), stdout=writing, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            words, env=environment(sandbox.url, **variables), stdout=writing, stderr=subprocess.PIPE
+        )
         os.close(writing)
         lines = bytearray()
         while piece := os.read(reading, 10_000):

@@ -109,7 +109,9 @@ class Config(BaseModel):
         key = settings.api_key
         quoted = [quote(key, safe=safe) for safe in ("", "/", "/:")]
         encoded = [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]
-        forms = {key, *quoted, *map(str.lower, quoted), *encoded, *(form.rstrip("=") for form in encoded)}
+        lower = [re.sub(r"%..", lambda code: code[0].lower(), form) for form in quoted]
+        slashed = key.replace("/", r"\/")  # as some write JSON
+        forms = {key, slashed, *quoted, *lower, *encoded, *(form.rstrip("=") for form in encoded)}
         for form in sorted(forms, key=len, reverse=True):  # because one may contain another
             add_to_secrets(form)
         return settings

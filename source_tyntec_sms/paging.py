@@ -76,7 +76,7 @@ class Pages:
         """
         asked, total = (self.params or {}).get("size", 0), to_integer(size)
         # Otherwise it counts the rows of the page, or repeats what was asked for.
-        is_total = isinstance(total, int) and total not in (len(rows), asked, self._page_size)
+        is_total = type(total) is int and total not in (len(rows), asked, self._page_size)
         self.announced = max(self.announced, total if is_total else 0)
         if not self._page_size:
             self.params, self.read = None, len(rows)

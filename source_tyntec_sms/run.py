@@ -50,13 +50,14 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
     """Run the command line. The exit code is 1 if a command or a sync failed, 2 if the command line is wrong."""
     arguments = _parse(sys.argv[1:] or ["--help"])
     try:
-        os.set_blocking(1, True)  # otherwise a slow reader would lose lines
+        # A stdout that does not block, or that Python does not buffer (PYTHONUNBUFFERED), loses lines to a slow reader.
+        os.set_blocking(1, True)
+        sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     except OSError:
-        os._exit(1)  # stdout is closed
+        os._exit(1)  # it is closed
     gc.freeze()
     gc.enable()
     warnings.simplefilter("ignore")
-    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of odd headers with a traceback
     logging.getLogger().handlers = [_LogHandler()]
     if arguments.debug or is_platform_debug_log_enabled():

@@ -88,7 +88,8 @@ EVERYWHERE = [
         "403",
         gateway(403, "You cannot consume this service"),
         CONFIG,
-        f'tyntec rejected the API key: it answered 403 "You cannot consume this service". {WRONG_KEY}',
+        f'tyntec rejected the API key: it answered 403 "You cannot consume this service". {WRONG_KEY} If other '
+        "streams can be read with it, ask tyntec whether it may use this service.",
     ),
     Answer(
         "429, wait too long",

@@ -1,6 +1,7 @@
 """Which settings are accepted, and what is said of the others."""
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,9 @@ def test_a_key_is_masked_from_then_on_in_every_form_in_which_an_api_may_echo_it(
     Config.parse(config(":", api_key=f" {key}\n") if key != ":" else config(api_key=key))
     percent_encoded = [quote(key, safe=safe) for safe in ("", "/", ":/")]
     base64 = [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]
-    for form in [key, *percent_encoded, *map(str.lower, percent_encoded), *base64]:
+    lower = [re.sub("%..", lambda code: code[0].lower(), form) for form in percent_encoded]
+    unpadded = [form.rstrip("=") for form in base64]
+    for form in [key, *percent_encoded, *lower, *base64, *unpadded, key.replace("/", "\\/")]:
         assert set(filter_secrets(f"[{form}]")) <= set("[*]")
 
 
