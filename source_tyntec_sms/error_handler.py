@@ -48,7 +48,7 @@ EXCEPTIONS: Mapping[Any, Meaning] = {locate(name): meaning for name, meaning in 
 
 @dataclass(frozen=True)
 class TyntecErrorHandler(ErrorHandler):
-    """Looks up what an answer means, and tells the pace to stop where any further request is in vain.
+    """Looks up what an answer means, and tells the pace to stop where no further request can succeed.
 
     Replaces the CDK's `HttpStatusErrorHandler`, which takes a redirect and a page of HTML for success, and maps
     exceptions by their exact class.
@@ -62,7 +62,7 @@ class TyntecErrorHandler(ErrorHandler):
     pace: Pace
     facts: Mapping[str, Any]
     problem: Callable[[requests.Response], str | None]
-    max_time = 24 * 3600  # no limit, in other words: the CDK would count the waits for tyntec's rate limit
+    max_time = 24 * 3600  # effectively none: the CDK counts the waits for tyntec's rate limit, too
 
     @property
     def max_retries(self) -> int:
@@ -116,7 +116,7 @@ class TyntecBackoffStrategy(BackoffStrategy):
     logger: Logger
 
     def backoff_time(self, response_or_exception: Any, attempt_count: int) -> float:
-        """Seconds to wait before the attempt that follows `attempt_count`, as the CDK wants them: one too few."""
+        """Seconds to wait before the attempt that follows `attempt_count`, less the one that the CDK adds."""
         seconds = self.policy.wait(attempt_count) * uniform(0.5, 1)
         if attempt_count < self.policy.max_attempts:
             code = getattr(response_or_exception, "status_code", "none")

@@ -57,7 +57,7 @@ class Pages:
             yield self.params
 
     def may_end_with(self, status_code: int) -> bool:
-        """Whether an answer without rows, 204 or 404, is the end of the list, or of an empty one a 204."""
+        """Whether an answer without rows may end the list: after a page that was not full; at the start, only a 204."""
         return not self._full if self._requests else status_code == 204
 
     @property

@@ -118,7 +118,7 @@ def to_date_time(value: Any) -> Any:
     """An ISO 8601 string, or milliseconds since the epoch, as an RFC 3339 string in UTC; else `value`.
 
     UTC, because destinations that store a timestamp without a time zone drop the offset. A date-time without an offset
-    is taken as UTC, as the CDK does. The fraction of a second keeps its digits.
+    is taken as UTC; the CDK does the same. The fraction of a second keeps its digits.
     """
     try:
         if isinstance(value, str) and (match := _ISO_8601.fullmatch(value)):

@@ -1,11 +1,11 @@
-"""The process: its command line, its output, its end, and whatever works around the CDK's own command line (7.39)."""
+"""The process: its command line, its output, its end, and the workarounds for that of the CDK (as of 7.39)."""
 
 # ruff: noqa: E402
 import gc
 import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the CDK is imported ends the process without a traceback
-gc.disable()  # what is imported is no garbage
+gc.disable()  # imports create no garbage: collecting only slows them
 
 import argparse
 import json
@@ -43,7 +43,7 @@ CATALOG = "a configured catalog, which also names the sync mode of each stream"
 T = TypeVar("T")
 
 logger = logging.getLogger("airbyte")
-_one_at_a_time = threading.RLock()
+_print_lock = threading.RLock()
 
 
 def run(source: SourceTyntecSms | None = None) -> NoReturn:
@@ -104,7 +104,7 @@ def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterato
     config: dict[str, Any] = _load(arguments.config, lambda document: {**document}, "the settings as a JSON object")
     for warning in Config.parse(config).warnings:
         logger.warning(warning)
-    entrypoint = AirbyteEntrypoint(source)  # which on Airbyte Cloud also closes private networks to requests
+    entrypoint = AirbyteEntrypoint(source)  # which on Airbyte Cloud also blocks requests to private networks
     if arguments.command == "check":
         outcome = source.check(logger, config)
         outcome.message = outcome.message and filter_secrets(outcome.message)
@@ -196,7 +196,7 @@ class _LogHandler(logging.Handler):
 @contextmanager
 def _printing() -> Iterator[None]:
     """While something is printed. If that fails, the reader is gone or the disk is full: the process ends at once."""
-    with _one_at_a_time:
+    with _print_lock:
         try:
             yield
         except OSError:
@@ -229,13 +229,13 @@ def _stop(signum: int, _frame: object) -> None:
 
 
 def _say_and_die(signum: int) -> None:
-    with _one_at_a_time:  # whoever holds it is printing: after that, no half line is on the output
+    with _print_lock:  # whoever holds it is printing: after that, no half line is on the output
         logger.warning("Stopped by %s, before all was read.", signal.Signals(signum).name)
         _flush()
         _die(signum)
 
 
 def _die(signum: int) -> NoReturn:
-    """End as a process does that the signal kills: PyAirbyte ends a check by SIGTERM, and takes 143 for a failure."""
+    """End as if the signal had killed the process: PyAirbyte ends a check by SIGTERM, and takes 143 for a failure."""
     os.kill(os.getpid(), signum)
     os._exit(128 + signum)  # the first process of a container survives its own signal

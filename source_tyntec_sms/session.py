@@ -25,7 +25,7 @@ class RetryPolicy:
     """How often a request is sent, and how many seconds the connector waits.
 
     first_wait, longest_wait: the back-off after a failed attempt, doubled from the one to the other.
-    longest_bare_hold: the longest wait after a 429 that does not say how long to wait; the first is `first_wait`.
+    longest_bare_hold: the longest wait after a 429 without Retry-After; the first is `first_wait`.
     longest_hold: the longest wait that tyntec may ask for, and how long it may refuse every request.
     """
 
@@ -64,7 +64,7 @@ def retry_after(response: requests.Response) -> float:
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value[:9])
-    try:  # urllib3's parser cannot serve: it takes more than six hours for six hours, and the user is told the number
+    try:  # not by urllib3's parser: it caps the wait at six hours, and the user is told the number
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError, OverflowError):
         return 0.0
@@ -73,10 +73,12 @@ def retry_after(response: requests.Response) -> float:
 class Pace(AbstractAPIBudget):
     """When the next request may be sent: one pace for all requests of a sync, at the rate that tyntec allows.
 
-    tyntec's gateway counts requests in fixed windows, and answers more of them with 429. When it refuses one, or says
-    that nothing remains in the window, all requests hold. After the hold one request goes first. If it gets through, as
-    many follow as got through before the last refusal, then ever more beyond that. So a window costs about one refusal,
-    whatever its length. Without a limit, nothing waits here.
+    tyntec's gateway counts requests in fixed windows, and answers those beyond the limit with 429. When it refuses one,
+    or says that nothing remains in the window, all requests hold. After the hold one request goes first. If it gets
+    through, as many follow as got through before the last refusal, then ever more beyond that. So a window costs about
+    one refusal, whatever its length. Without a limit, nothing waits here.
+
+    It also ends a read: `stop` lets no further request pass, `start` lets them pass again.
 
     stopped: whether no further request is to be sent.
     given_up: whether tyntec asked for a longer wait than the policy allows, or refused every request for as long.
@@ -126,16 +128,20 @@ class Pace(AbstractAPIBudget):
             if response is not None:
                 refused = response.status_code == TOO_MANY_REQUESTS
                 self._refused_since = (self._refused_since or time.monotonic()) if refused else 0.0
-                hold = (self._refused if refused else self._got_through)(response) if sent_since_last_hold else 0
+                hold = (
+                    (self._learn_from_refusal if refused else self._learn_from_passage)(response)
+                    if sent_since_last_hold
+                    else 0
+                )
                 if hold:
                     self._resume_at = time.monotonic() + hold
                     self._in_flight = dict.fromkeys(self._in_flight, False)
                     self._passed, self._most_in_flight = 0, 1
             self._turn.notify_all()
 
-    def _refused(self, response: requests.Response) -> float:
+    def _learn_from_refusal(self, response: requests.Response) -> float:
         if self._passed:
-            # Two windows can look like one, if the first is met in its middle: a long run does not raise it much.
+            # A moving average: two windows can look like one, if the first is met in its middle.
             self._quota = min(self._passed, 0.9 * self._quota + 0.1 * self._passed)
             self._refused_in_a_row = 0
         bare = min(self._policy.first_wait * 2.0**self._refused_in_a_row, self._policy.longest_bare_hold)
@@ -144,7 +150,7 @@ class Pace(AbstractAPIBudget):
         self.given_up = max(asked, time.monotonic() - self._refused_since) > self._policy.longest_hold
         return bare if self.given_up else asked or bare
 
-    def _got_through(self, response: requests.Response) -> float:
+    def _learn_from_passage(self, response: requests.Response) -> float:
         self._passed += 1
         hold = retry_after(response)  # of a 503, say
         reset = response.headers.get("RateLimit-Reset", "")
@@ -178,7 +184,7 @@ class TyntecSession(LimiterSession):
         self.merge_environment_settings = lambda **_: settings  # type: ignore[method-assign]
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """`request` without what requests would merge into it for a tenth of its time, such as a password of .netrc."""
+        """`request` without what requests would merge into it, such as a password of .netrc. That takes time, too."""
         prepared = requests.PreparedRequest()
         prepared.prepare(request.method, request.url, request.headers, params=request.params)
         return prepared
@@ -221,7 +227,7 @@ class _Adapter(threading.local, HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, stream: bool = False, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         response = super().send(request, stream=True, **kwargs)
-        body = bytearray()  # which gives its memory back when it is let go, where many pieces would not
+        body = bytearray()  # one block, which gives its memory back, where many pieces would not
         try:
             for piece in response.iter_content(2**16):
                 body += piece

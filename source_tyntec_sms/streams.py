@@ -35,7 +35,7 @@ IDS_BETWEEN_PROGRESS = 1000
 IDS_PER_WARNING = 100
 CONSECUTIVE_FAILURES = 10
 NAMED_FAILURES = 10
-FAILED = "failed"
+FAILED = "failed"  # a kind, beside "read" and those in answers.yaml
 DELIVERY_STATES = ("ACCEPTED", "BUFFERED", "DELIVERED", "EXPIRED", "REJECTED", "UNDELIVERABLE")
 
 # The CDK's HTTP client reports failed requests in its own words: the streams say the same in plain ones.
@@ -82,7 +82,7 @@ class TyntecStream(HttpStream, ABC):
 
     @abstractmethod
     def problem(self, response: requests.Response) -> str | None:
-        """What is wrong with a successful answer, if anything: then the request is retried. Not JSON: a ValueError."""
+        """What is wrong with a successful answer, which is then retried, or None. If it is not JSON, a ValueError."""
 
     def results(
         self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int, most_under_way: int
@@ -113,7 +113,7 @@ class TyntecStream(HttpStream, ABC):
                     yield under_way.pop(future), future
         finally:
             if under_way:
-                self._pace.stop()  # whoever reads the stream has lost interest
+                self._pace.stop()  # the reader has closed this generator
             pool.shutdown(wait=False)
 
     def rate_limit_notice(self, progress: str) -> Iterator[models.AirbyteMessage]:
@@ -159,7 +159,7 @@ class MessageStatus(TyntecStream):
         return [decode(response)]
 
     def status(self, request_id: str) -> Row | Skipped:
-        """The status of one message, or why tyntec has none for this id. If tyntec did not tell, the CDK's error."""
+        """The status of one message, or why tyntec has none for this id. Without a usable answer, the CDK's error."""
         _, response = self._fetch_next_page({"request_id": request_id})
         if not response.ok:
             meaning = self.answers[str(response.status_code)]
@@ -169,7 +169,7 @@ class MessageStatus(TyntecStream):
         return status
 
     def read_records(self, *args: Any, **kwargs: Any) -> Iterator[Row | models.AirbyteMessage]:
-        """The statuses that tyntec has. At the end an error, if any could not be read, or there is not a single one."""
+        """The statuses that tyntec has. At the end an error if any could not be read, or if there is none at all."""
         ids, workers = self._config.request_ids, self._config.num_workers
         report = Report(len(ids), self.logger)
         for result in self.results(ids, self.status, workers, workers * IDS_PER_WORKER):
@@ -230,14 +230,15 @@ class Report:
         if failed:
             fixable = models.FailureType.config_error in self._failure_types
             failure_type = models.FailureType.config_error if fixable else self._failure_types.pop()
-            raise traced(self._failure(failed), failure_type)
+            raise traced(self._failure_message(failed), failure_type)
         if not self._counts["read"]:
-            (_, why) = next(iter(self._not_read))
+            reasons = [(f"{len(ids):,} of them: ", why) for (_, why), ids in self._not_read.items()]
+            told = " ".join(f"{count if len(reasons) > 1 else ''}each {why}" for count, why in reasons)
             raise config_error(
-                f"tyntec has no status for any of the {self._total:,} SMS request ids: each {why} {NEWER_MESSAGE}"
+                f"tyntec has no status for any of the {self._total:,} SMS request ids: {told} {NEWER_MESSAGE}"
             )
 
-    def _failure(self, failed: Mapping[str, list[str]]) -> str:
+    def _failure_message(self, failed: Mapping[str, list[str]]) -> str:
         count, rest = self._counts[FAILED], self._total - self._counts.total()
         names = ", ".join(islice(chain.from_iterable(failed.values()), NAMED_FAILURES))
         names += f" and {count - NAMED_FAILURES:,} more" if count > NAMED_FAILURES else ""

@@ -12,13 +12,20 @@ from typing import Any
 import pytest
 import requests_mock
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers.response_models import ResponseAction
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests import exceptions
 from urllib3.exceptions import LocationValueError, ProtocolError, ReadTimeoutError
 
-from source_tyntec_sms.error_handler import EXCEPTIONS, LIST_ANSWERS, STATUS_ANSWERS, TyntecBackoffStrategy
-from source_tyntec_sms.session import CHECK, READ, AnswerTooLargeError, NoCertificatesError, RetryPolicy
-from unit_tests.conftest import LISTS, LOGGER, STATUSES, config, read, source, streams
+from source_tyntec_sms.error_handler import (
+    EXCEPTIONS,
+    LIST_ANSWERS,
+    STATUS_ANSWERS,
+    TyntecBackoffStrategy,
+    TyntecErrorHandler,
+)
+from source_tyntec_sms.session import CHECK, READ, AnswerTooLargeError, NoCertificatesError, Pace, RetryPolicy
+from unit_tests.conftest import LISTS, LOGGER, STATUSES, config, read, response, source, streams
 
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 NOT_PLAIN = re.compile(r"[{}<>]|\bNone\b|Error\b|Exception\b|\('|\['|http")
@@ -362,6 +369,32 @@ def test_failures_that_pass_are_not_seen_in_the_records(
         "No usable answer (HTTP status: 102); attempt 8 of 8",
     ]
     assert all(re.fullmatch(r".* follows in 0\.0 seconds\.", retry) for retry in retries)
+
+
+def test_once_reading_has_stopped_a_failure_is_not_retried() -> None:
+    pace = Pace(READ, workers=1)
+    handler = TyntecErrorHandler(STATUS_ANSWERS, READ, pace, {"host": "api", "limit": 5}, lambda _: None)
+    assert handler.interpret_response(response(status_code=500)).response_action is ResponseAction.RETRY
+    assert handler.interpret_response(response(status_code=404)).response_action is ResponseAction.IGNORE
+    pace.stop()
+    assert handler.interpret_response(response(status_code=500)).response_action is ResponseAction.FAIL
+    assert handler.interpret_response(response(status_code=404)).response_action is ResponseAction.IGNORE
+
+
+@pytest.mark.parametrize(("seconds", "action"), [(900, ResponseAction.RETRY), (901, ResponseAction.FAIL)])
+def test_a_failure_that_asks_to_wait_for_as_long_as_the_policy_allows_is_retried(
+    seconds: int, action: ResponseAction
+) -> None:
+    handler = TyntecErrorHandler(LIST_ANSWERS, READ, Pace(READ, workers=1), {}, lambda _: None)
+    failed = response(status_code=503, headers={"Retry-After": str(seconds)})
+    assert handler.interpret_response(failed).response_action is action
+
+
+def test_the_last_attempt_announces_no_other(api: requests_mock.Mocker, caplog: pytest.LogCaptureFixture) -> None:
+    api.get(requests_mock.ANY, status_code=500)
+    with caplog.at_level(logging.INFO):
+        failure("contacts")
+    assert caplog.text.count("No usable answer") == READ.max_attempts - 1
 
 
 def test_refusals_are_no_attempts_until_none_got_through_for_the_longest_hold(api: requests_mock.Mocker) -> None:

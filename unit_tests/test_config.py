@@ -86,6 +86,16 @@ def test_a_key_is_masked_from_then_on_in_every_form_in_which_an_api_may_echo_it(
         assert set(filter_secrets(f"[{form}]")) <= set("[*]")
 
 
+def test_each_form_of_a_key_that_an_api_may_echo_is_masked_whole() -> None:
+    update_secrets([])
+    Config.parse(config(api_key="aB/c:d+e=="))
+    for form in [
+        "aB/c:d+e==", r"aB\/c:d+e==", "aB%2Fc%3Ad%2Be%3D%3D", "aB/c%3Ad%2Be%3D%3D", "aB/c:d%2Be%3D%3D",
+        "aB%2fc%3ad%2be%3d%3d", "YUIvYzpkK2U9PQ==", "YUIvYzpkK2U9PQ",
+    ]:  # fmt: skip
+        assert filter_secrets(f"[{form}]") == "[****]"
+
+
 @pytest.mark.parametrize("request_id", ["k3y-k3y", "id-k3y-k3y-1"])
 def test_an_id_that_contains_the_key_is_refused_without_naming_it(request_id: str) -> None:
     for settings in (config(request_id), config("id-1", "id-2", request_id), config("id-1", f"id-2,{request_id}")):

@@ -270,3 +270,34 @@ def test_a_codec_that_is_no_charset_of_json_costs_no_time() -> None:
     document = decode(response(body, headers={"Content-Type": "application/json; charset=punycode"}))
     assert time.monotonic() - start < 5
     assert document["a"].startswith("\ufffda")
+
+
+def test_a_body_that_is_not_utf_8_and_names_no_charset_keeps_what_can_be_read() -> None:
+    assert decode(response(b'{"a": "\xff\xc3\xa4"}')) == {"a": "\ufffd\u00e4"}
+
+
+@pytest.mark.parametrize("digits", ["1" + "0" * 400, "-1" + "0" * 400, "1" + "0" * 5000, "1e999", "-1e999"])
+def test_a_number_that_no_float_can_hold_becomes_the_string_that_was_sent(digits: str) -> None:
+    assert decode(response(f'{{"a": {digits}}}'.encode())) == {"a": digits}
+
+
+@pytest.mark.parametrize("number", [0, 5, -5, 2**63, -(2**70), 1.5, -2.0, 1e-7])
+def test_other_numbers_stay_what_they_are(number: float) -> None:
+    found = decode(response(f'{{"a": {number}}}'.encode()))["a"]
+    assert (found, type(found)) == (number, type(number))
+
+
+@pytest.mark.parametrize("value", ["abc", {"a": 1}, 5, None])
+def test_what_is_no_array_where_one_is_declared_stays(value: Any) -> None:
+    assert transformed({"parts": value}, SCHEMAS["message_status"]) == {"parts": value}
+
+
+def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert to_date_time("2018-06-01T00:00:00+0200") == "2018-05-31T22:00:00Z"
+        assert to_date_time(1521036849011) == "2018-03-14T14:14:09.011Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -256,6 +256,14 @@ def test_not_one_known_id_fails_the_stream(api: requests_mock.Mocker, code: int,
     assert str(error).endswith("newer message in the setting 'SMS Message Request ID'.")
 
 
+def test_not_one_known_id_for_different_reasons_tells_each(api: requests_mock.Mocker) -> None:
+    answer_statuses(api, {"a": 404, "b": 422, "c": 404})
+    assert str(failure(streams(config("a", "b", "c", num_workers=1))["message_status"])).startswith(
+        "tyntec has no status for any of the 3 SMS request ids: 2 of them: each is unknown to tyntec, or older than "
+        "three months. 1 of them: each was refused by tyntec: it answered 422. Enter"
+    )
+
+
 def test_each_warning_names_up_to_a_hundred_ids_and_each_id_is_named_once(
     api: requests_mock.Mocker, caplog: pytest.LogCaptureFixture
 ) -> None:
