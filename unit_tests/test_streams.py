@@ -408,7 +408,7 @@ def test_a_rate_limit_is_told_by_a_stream_status_and_in_the_log(
     api: requests_mock.Mocker, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.get(
-        requests_mock.ANY, [{"status_code": 429, "headers": {"Retry-After": "3"}}, {"json": {"status": "DELIVERED"}}]
+        requests_mock.ANY, [{"status_code": 429, "headers": {"Retry-After": "2"}}, {"json": {"status": "DELIVERED"}}]
     )
     with caplog.at_level(logging.INFO):
         limited, record = messages(streams()["message_status"])
@@ -417,7 +417,7 @@ def test_a_rate_limit_is_told_by_a_stream_status_and_in_the_log(
     assert status.stream_descriptor.name == "message_status"
     assert status.status is AirbyteStreamStatus.RUNNING
     assert [reason.type for reason in status.reasons] == [AirbyteStreamStatusReasonType.RATE_LIMITED]
-    told = r"tyntec limits the rate of requests: waiting for [23] seconds\. 0 of 1 request ids asked: 0 read\."
+    told = r"tyntec limits the rate of requests: waiting for [12] seconds\. 0 of 1 request ids asked: 0 read\."
     assert any(re.fullmatch(told, message) for message in caplog.messages)
 
 
