@@ -62,7 +62,7 @@ def add_stream(copy: Path) -> None:
     insert(copy / "source_tyntec_sms/streams.py", "class PhoneNumbers(", STREAM)
     (copy / "source_tyntec_sms/schemas/sender.json").write_text(json.dumps(SCHEMA, indent=2))
     insert(copy / "source_tyntec_sms/source.py", "PhoneRegistrations(", "Sender(*shared), ")
-    insert(copy / "source_tyntec_sms/source.py", "Skipped", "Sender, ")
+    insert(copy / "source_tyntec_sms/source.py", "\n\n\nclass SourceTyntecSms(", ", Sender")
     insert(copy / "integration_tests/sandbox_data.py", '    "phone_registrations": Listing(', DATA)
     insert(copy / "README.md", "| `phone_registrations` |", ROW)
 
