@@ -38,11 +38,11 @@ def main() -> int:
         for stream in message["catalog"]["streams"]
     }
     if not discovered:
-        print("The input holds no catalog. Give it what discover prints.", file=sys.stderr)  # noqa: T201
+        print("The input holds no catalog. Give it what discover prints.", file=sys.stderr)
         return 1
     if unknown := [name for name in wanted if name not in discovered]:
         parser.error(f"no stream {', '.join(unknown)}: there are {', '.join(discovered)}")
-    print(json.dumps(configured(discovered[name] for name in wanted or discovered), indent=2))  # noqa: T201
+    print(json.dumps(configured(discovered[name] for name in wanted or discovered), indent=2))
     return 0
 
 

@@ -68,9 +68,9 @@ def main() -> int:
             if outcome == "failed" and check.name in ruled_out:
                 outcome = "layout"
             failed += outcome == "failed"
-            print(f"{outcome:8}{check.name}{f': {message}' if outcome == 'failed' else ''}")  # noqa: T201
+            print(f"{outcome:8}{check.name}{f': {message}' if outcome == 'failed' else ''}")
         os.chdir(ROOT)
-    print(f"{failed} failed")  # noqa: T201
+    print(f"{failed} failed")
     return int(failed > 0)
 
 

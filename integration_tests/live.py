@@ -284,7 +284,7 @@ def main() -> None:
     except AirbyteTracedException as error:
         sys.exit(error.message)
     REPORT.write_text(text)
-    print(text)  # noqa: T201
+    print(text)
 
 
 if __name__ == "__main__":

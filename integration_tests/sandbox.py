@@ -413,11 +413,11 @@ def main() -> int:
             if arguments.command:
                 environment = {**os.environ, "TYNTEC_API_URL": sandbox.url}
                 return subprocess.run(arguments.command, env=environment, check=False).returncode
-            print(f"The sandbox listens on {sandbox.url}. Stop it with Ctrl-C.", flush=True)  # noqa: T201
+            print(f"The sandbox listens on {sandbox.url}. Stop it with Ctrl-C.", flush=True)
             threading.Event().wait()
     except OSError as problem:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
-        print(f"The sandbox cannot listen on port {arguments.port}: {reason}.", file=sys.stderr)  # noqa: T201
+        print(f"The sandbox cannot listen on port {arguments.port}: {reason}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0

@@ -256,4 +256,4 @@ def unused_port() -> int:
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201
+    print(table())

@@ -89,7 +89,7 @@ class TyntecErrorHandler(ErrorHandler):
 
     def _meaning_of_response(self, response: requests.Response, facts: dict[str, Any]) -> Meaning:
         """The entry for an answer. What its words need is put into `facts`."""
-        code, seconds, longest = response.status_code, retry_after(response), self.policy.longest_hold
+        code, longest = response.status_code, self.policy.longest_hold
         key = f"{code}" if f"{code}" in self.answers else f"{code // 100}xx"
         meaning, condition = self.answers.get(key, self.answers["5xx"]), ""
         if meaning.action == "SUCCESS":
@@ -100,11 +100,15 @@ class TyntecErrorHandler(ErrorHandler):
                 condition = "not JSON"
             if not condition:
                 return meaning
-        elif seconds > longest:
+        elif retry_after(response) > longest:
             condition = "wait too long"
         elif "no route matched" in quote_answer(response).lower():
             condition = "no route"
-        facts |= {"answer": quote_answer(response), "seconds": f"{seconds:,.0f}", "longest": f"{longest:,.0f}"}
+        facts |= {
+            "answer": quote_answer(response),
+            "seconds": f"{retry_after(response):,.0f}",
+            "longest": f"{longest:,.0f}",
+        }
         return self.answers.get(f"{key}, {condition}", meaning)
 
 

@@ -62,8 +62,8 @@ class AnswerTooLargeError(requests.RequestException):
 def retry_after(response: requests.Response) -> float:
     """Seconds that the header Retry-After asks to wait, as number or date; 0 for nothing, nonsense or the past."""
     value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value[:9])
+    if not value or value.isdecimal():
+        return float(value[:9] or 0)
     try:  # not by urllib3's parser: it caps the wait at six hours, and the user is told the number
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError, OverflowError):

@@ -117,7 +117,7 @@ class TyntecStream(HttpStream, ABC):
             pool.shutdown(wait=False)
 
     def rate_limit_notice(self, progress: str) -> Iterator[models.AirbyteMessage]:
-        """Say that tyntec limits the rate of requests, and how far reading is, at most once a minute."""
+        """Say that tyntec limits the rate of requests, and how far reading is, about once a minute."""
         now, hold = time.monotonic(), self._pace.hold
         if hold and now >= self._next_notice:
             self._next_notice = now + SECONDS_BETWEEN_NOTICES
@@ -143,15 +143,15 @@ class MessageStatus(TyntecStream):
     def problem(self, response: requests.Response) -> str | None:
         """Whether the status is that of another message, or none at all: the gateway's error under the wrong code."""
         document = decode(response)
-        status, got = (
-            (document.get("status"), document.get("requestId")) if isinstance(document, dict) else (None, None)
-        )
+        fields = document if isinstance(document, dict) else {}
+        status, got = fields.get("status"), fields.get("requestId")
+        is_named = got not in (None, "")
         # A status names its message, or is at least one of the documented; a problem document has one too: a number.
-        if str(status)[:1].isdecimal() or (got in (None, "") and status not in DELIVERY_STATES):
+        if str(status)[:1].isdecimal() or not (is_named or status in DELIVERY_STATES):
             return f"tyntec is failing: {error_handler.quote_answer(response)} where a status was expected."
         asked = parse.unquote(parse.urlsplit(response.request.url or "").path.rpartition("/")[2])
         got = got if isinstance(got, str) else json.dumps(got, ensure_ascii=False)
-        if got in ("", "null") or got.lower() == asked.lower():
+        if not is_named or got.lower() == asked.lower():
             return None
         return f"tyntec answered the request for {asked} with the status of {error_handler.quote(got)}."
 
@@ -187,7 +187,7 @@ class MessageStatus(TyntecStream):
 
 
 class Report:
-    """What became of the request ids of one read, in numbers and in words. `total`: how many ids there are."""
+    """Counts and describes the outcome for each request id of a read. `total`: the number of ids."""
 
     def __init__(self, total: int, logger: logging.Logger) -> None:
         self._total, self._logger = total, logger
@@ -222,9 +222,10 @@ class Report:
     def finish(self) -> None:
         """Name the ids that were not read, and raise an error if any failed, or not one was read."""
         for (kind, why), ids in self._not_read.items():
-            words = "not read: %s. %s" if kind == FAILED else "skipped: %s. Each %s"
+            what, each = ("not read", "") if kind == FAILED else ("skipped", "Each ")
             for start in range(0, len(ids), IDS_PER_WARNING):
-                self._logger.warning(f"Request ids {words}", ", ".join(ids[start : start + IDS_PER_WARNING]), why)  # noqa: G004
+                names = ", ".join(ids[start : start + IDS_PER_WARNING])
+                self._logger.warning("Request ids %s: %s. %s%s", what, names, each, why)
         self._logger.info(self.progress)
         failed = {why: ids for (kind, why), ids in self._not_read.items() if kind == FAILED}
         if failed:

@@ -168,7 +168,8 @@ def test_the_request_id_of_an_answer_may_differ_in_case_and_is_emitted_as_it_was
 
 
 @pytest.mark.parametrize(
-    ("asked", "got"), [("straße", "STRASSE"), ("0", 1), ("1", True), ("id-1", 0), ("id-1", False), ("id-1", [])]
+    ("asked", "got"),
+    [("straße", "STRASSE"), ("0", 1), ("1", True), ("id-1", 0), ("id-1", False), ("id-1", []), ("id-1", "null")],
 )
 def test_a_request_id_that_only_resembles_the_one_asked_for_is_that_of_another_message(
     api: requests_mock.Mocker, asked: str, got: Any
