@@ -33,7 +33,7 @@ ROWS = [
     Row("rejected", CONFIG_ERROR, CONFIG_ERROR, '"Invalid authentication credentials"'),
     Row("403", CONFIG_ERROR, CONFIG_ERROR, "tyntec Business Center under API settings"),
     Row("no-service", CONFIG_ERROR, CONFIG_ERROR, '"You cannot consume this service"'),
-    Row("404", CONFIG_ERROR, CONFIG_ERROR, "is unknown to tyntec", "has no such list"),
+    Row("404", CONFIG_ERROR, CONFIG_ERROR, "unknown to tyntec", "has no such list"),
     Row("no-route", CONFIG_ERROR, CONFIG_ERROR, '"no Route matched with those values"'),
     Row("429", TRANSIENT_ERROR, TRANSIENT_ERROR, "limits the rate of requests", requests=None),
     Row("408", TRANSIENT_ERROR, TRANSIENT_ERROR, "tyntec is failing: it answered 408", requests=8),
@@ -46,9 +46,9 @@ ROWS = [
     Row("302", SYSTEM_ERROR, SYSTEM_ERROR, "redirected the request"),
     Row("304", TRANSIENT_ERROR, TRANSIENT_ERROR, "tyntec is failing: it answered 304", requests=8),
     Row("308", SYSTEM_ERROR, SYSTEM_ERROR, "must not reach another address"),
-    Row("400", CONFIG_ERROR, SYSTEM_ERROR, "was refused by tyntec: it answered 400", "refused the request"),
-    Row("410", CONFIG_ERROR, SYSTEM_ERROR, "was refused by tyntec: it answered 410", "refused the request"),
-    Row("422", CONFIG_ERROR, SYSTEM_ERROR, "was refused by tyntec: it answered 422", "refused the request"),
+    Row("400", CONFIG_ERROR, SYSTEM_ERROR, "refused by tyntec: it answered 400", "refused the request"),
+    Row("410", CONFIG_ERROR, SYSTEM_ERROR, "refused by tyntec: it answered 410", "refused the request"),
+    Row("422", CONFIG_ERROR, SYSTEM_ERROR, "refused by tyntec: it answered 422", "refused the request"),
     Row("451", SYSTEM_ERROR, SYSTEM_ERROR, "tyntec refused the request: it answered 451"),
     Row("600", TRANSIENT_ERROR, TRANSIENT_ERROR, "tyntec is failing: it answered 600", requests=8),
 ]
@@ -96,7 +96,7 @@ def test_an_answer_fails_the_check_in_plain_words(start_sandbox: StartSandbox, r
 def test_check_says_that_the_key_works_and_which_id_is_unknown(start_sandbox: StartSandbox) -> None:
     message = run(start_sandbox().url, "check", config("gone")).connection_status["message"]
     assert message.startswith(
-        "The API key works, but the SMS request id gone is unknown to tyntec, or older than three"
+        "The API key works, but tyntec has no status for the SMS request id gone: unknown to tyntec, or older than"
     )
     assert "'SMS Message Request ID'" in message
 
@@ -104,7 +104,9 @@ def test_check_says_that_the_key_works_and_which_id_is_unknown(start_sandbox: St
 def test_check_says_that_the_key_works_and_which_id_was_refused(start_sandbox: StartSandbox) -> None:
     sandbox = start_sandbox(faults={TODAYS_ID: "400"})
     message = run(sandbox.url, "check", config(TODAYS_ID)).connection_status["message"]
-    assert message.startswith(f"The API key works, but the SMS request id {TODAYS_ID} was refused by tyntec")
+    assert message.startswith(
+        f"The API key works, but tyntec has no status for the SMS request id {TODAYS_ID}: refused by tyntec"
+    )
     assert "The request id is malformed" in message
 
 
@@ -118,11 +120,11 @@ def test_unknown_and_refused_ids_are_skipped_and_named_and_the_others_are_read(s
     assert result.exit_code == 0
     assert [row["requestId"] for row in result.records("message_status")] == [TODAYS_ID]
     warnings = result.log("WARN")
-    assert "Request ids skipped: gone-1, gone-2. Each is unknown to tyntec, or older than three months." in warnings
-    assert "Request ids skipped: bad-1, bad-4. Each was refused by tyntec: it answered 400" in warnings
+    assert "Request ids not read: gone-1, gone-2. Reason: unknown to tyntec, or older than three months." in warnings
+    assert "Request ids not read: bad-1, bad-4. Reason: refused by tyntec: it answered 400" in warnings
     assert "The request id is malformed" in warnings
-    assert "Request ids skipped: bad-2. Each was refused by tyntec: it answered 410" in warnings
-    assert "Request ids skipped: bad-3. Each was refused by tyntec: it answered 422" in warnings
+    assert "Request ids not read: bad-2. Reason: refused by tyntec: it answered 410" in warnings
+    assert "Request ids not read: bad-3. Reason: refused by tyntec: it answered 422" in warnings
     assert len(warnings.splitlines()) == 4
     assert "7 of 7 request ids asked: 1 read, 2 unknown, 4 refused." in result.log("INFO")
 
@@ -176,7 +178,7 @@ def test_one_failed_stream_reports_one_error_however_many_ids_failed(start_sandb
     message = result.error("message_status")
     assert message.startswith("14 of 40 statuses could not be read: " + ", ".join(bad[:10]) + " and 4 more.")
     assert 'it answered 451 "Service Error: The request could not be handled"' in message
-    assert f"Request ids not read: {', '.join(bad)}. tyntec refused the request" in result.log("WARN")
+    assert f"Request ids not read: {', '.join(bad)}. Reason: tyntec refused the request" in result.log("WARN")
     assert "40 of 40 request ids asked: 26 read, 14 failed." in result.log("INFO")
 
 

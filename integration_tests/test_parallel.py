@@ -84,7 +84,7 @@ def test_among_5000_ids_all_that_exist_arrive_once_and_the_others_are_named(star
     assert sorted(row["requestId"] for row in result.records("message_status")) == sorted(set(ids) - forgotten)
     log = result.log("WARN")
     assert all(name in log for name in forgotten)
-    assert log.count("Request ids skipped: ") == 1
+    assert log.count("Request ids not read: ") == 1
 
 
 PAGINGS: list[Paging] = ["from 0", "from 1", "last page again"]

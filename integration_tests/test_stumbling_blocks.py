@@ -61,7 +61,7 @@ def test_one_refused_id_is_skipped_and_named_with_what_tyntec_said(start_sandbox
     sandbox = start_sandbox(faults={OLDER_ID: code})
     result = run(sandbox.url, "read", config(DEFAULT_ID, OLDER_ID), streams=["message_status"])
     assert result.exit_code == 0
-    assert f"Request ids skipped: {OLDER_ID}. Each was refused by tyntec: it answered {code}" in result.log("WARN")
+    assert f"Request ids not read: {OLDER_ID}. Reason: refused by tyntec: it answered {code}" in result.log("WARN")
 
 
 def test_there_is_one_line_of_progress_at_the_end(start_sandbox: StartSandbox) -> None:

@@ -2,21 +2,21 @@
 
 # ruff: noqa: E402
 import gc
+import os
 import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the CDK is imported ends the process without a traceback
 gc.disable()  # imports create no garbage: collecting only slows them
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looking for plugins takes a tenth of a second
 
 import argparse
 import json
 import logging
-import os
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -29,6 +29,7 @@ from source_tyntec_sms.config import Config
 from source_tyntec_sms.errors import config_error, in_plain_words, traced
 from source_tyntec_sms.source import SourceTyntecSms
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SECONDS_TO_STOP = 4
 # What the CDK logs in words of its own, while the connector says it in plain ones: module, lowest level, phrase.
 CDK_LOGS = (
@@ -38,7 +39,8 @@ CDK_LOGS = (
     ("memory_monitor", logging.INFO, ""),  # its own thresholds
     ("rate_limiting", logging.INFO, ""),  # each retry
 )
-CATALOG = "a configured catalog, which also names the sync mode of each stream"
+FILES = {"spec": (), "check": ("config",), "discover": ("config",), "read": ("config", "catalog")}
+EXAMPLE = "example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"
 
 T = TypeVar("T")
 
@@ -62,9 +64,8 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
     logging.getLogger().handlers = [_LogHandler()]
     if arguments.debug or is_platform_debug_log_enabled():
         logger.setLevel(logging.DEBUG)
-    for signum in (signal.SIGINT, signal.SIGTERM):
+    for signum in STOP_SIGNALS:
         signal.signal(signum, _stop)
-    threading.Thread(target=_flush_often, daemon=True).start()
     try:
         for message in _messages(source or SourceTyntecSms(), arguments):
             _write(message)
@@ -73,30 +74,27 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
         # A check answers with a status, unless the connector itself is at fault.
         failed_check = plain.as_connection_status_message() if arguments.command == "check" else None
         _write(failed_check or plain.as_sanitized_airbyte_message())
-        _flush()
         os._exit(0 if failed_check else 1)
-    _flush()
     os._exit(0)  # sys.exit would wait for threads that wait for a retry
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
     """The arguments of the CDK's command line, without those for low-code connectors."""
-    example = "example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"
-    parser = argparse.ArgumentParser("source-tyntec-sms", epilog=example)
-    needed = {"spec": (), "check": ("config",), "discover": ("config",), "read": ("config", "catalog")}
-    parser.add_argument("command", choices=needed, help="show the settings, test them, list the streams, or read them")
+    parser = argparse.ArgumentParser("source-tyntec-sms", epilog=EXAMPLE)
+    parser.add_argument("command", choices=FILES, help="show the settings, test them, list the streams, or read them")
     parser.add_argument("--config", metavar="FILE", help="the settings in JSON, for all commands but spec")
     parser.add_argument("--catalog", metavar="FILE", help="the configured catalog in JSON, for read")
     parser.add_argument("--state", metavar="FILE", help="ignored: every sync reads everything")
     parser.add_argument("--debug", action="store_true", help="log every request")
     arguments = parser.parse_args(words)
-    for file in needed[arguments.command]:
+    for file in FILES[arguments.command]:
         if getattr(arguments, file) is None:
             parser.error(f"{arguments.command} needs --{file}")
     return arguments
 
 
 def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterator[models.AirbyteMessage]:
+    entrypoint = AirbyteEntrypoint(source)  # which on Airbyte Cloud also blocks requests to private networks
     spec = source.spec(logger)
     if arguments.command == "spec":
         yield models.AirbyteMessage(type=models.Type.SPEC, spec=spec)
@@ -104,34 +102,30 @@ def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterato
     config: dict[str, Any] = _load(arguments.config, lambda document: {**document}, "the settings as a JSON object")
     for warning in Config.parse(config).warnings:
         logger.warning(warning)
-    entrypoint = AirbyteEntrypoint(source)  # which on Airbyte Cloud also blocks requests to private networks
-    if arguments.command == "check":
-        outcome = source.check(logger, config)
-        outcome.message = outcome.message and filter_secrets(outcome.message)
-        yield models.AirbyteMessage(type=models.Type.CONNECTION_STATUS, connectionStatus=outcome)
-    elif arguments.command == "discover":
-        yield from entrypoint.discover(spec, config)
-    else:
+    if arguments.command == "read":
         catalog = _catalog(arguments.catalog)
-        names = [stream.name for stream in source.streams(config)]
-        yield from _read(catalog, names, entrypoint.read(spec, config, catalog, []))
+        known = [stream.name for stream in source.streams(config)]
+        yield from _read(catalog, known, entrypoint.read(spec, config, catalog, []))
+    else:
+        yield from getattr(entrypoint, arguments.command)(spec, config)
 
 
 def _read(
     catalog: models.ConfiguredAirbyteCatalog, known: list[str], messages: Iterable[models.AirbyteMessage]
 ) -> Iterator[models.AirbyteMessage]:
     """The messages of a sync, with an error for each stream that is not known, and one at the end if any failed."""
+    unknown = [
+        config_error(  # the CDK ends such a stream without an error
+            f"This source has no stream {name}. It has {', '.join(known)}. Refresh the source schema of the "
+            "connection, and deselect the stream."
+        ).as_sanitized_airbyte_message(models.StreamDescriptor(name=name))
+        for name in [configured.stream.name for configured in catalog.streams]
+        if name not in known
+    ]
     failed: dict[str, models.FailureType | None] = {}
-    for name in [configured.stream.name for configured in catalog.streams]:
-        if name not in known:  # the CDK ends such a stream without an error
-            failed[name] = models.FailureType.config_error
-            yield config_error(
-                f"This source has no stream {name}. It has {', '.join(known)}. Refresh the source schema of the "
-                "connection, and deselect the stream."
-            ).as_sanitized_airbyte_message(models.StreamDescriptor(name=name))
     try:
-        for message in messages:
-            error = message.trace.error if message.trace else None
+        for message in chain(unknown, messages):
+            error = message.trace and message.trace.error
             if error and error.stream_descriptor:
                 failed[error.stream_descriptor.name] = error.failure_type
             yield message
@@ -157,14 +151,14 @@ def _load(path: str, convert: Callable[[Any], T], what: str) -> T:
     except json.JSONDecodeError as error:
         problem = f"is not JSON: see line {error.lineno}, column {error.colno}"
     except Exception:
-        problem = "holds something else"
-    if b'"json_schema"' in content and b'"sync_mode"' not in content:
-        problem = "holds the output of discover"
+        is_discovered = b'"json_schema"' in content and b'"sync_mode"' not in content
+        problem = f"holds {'the output of discover' if is_discovered else 'something else'}"
     raise config_error(f"The file {path} {problem}. It must hold {what}.")
 
 
 def _catalog(path: str) -> models.ConfiguredAirbyteCatalog:
-    catalog: models.ConfiguredAirbyteCatalog = _load(path, models.ConfiguredAirbyteCatalogSerializer.load, CATALOG)
+    what = "a configured catalog, which also names the sync mode of each stream"
+    catalog: models.ConfiguredAirbyteCatalog = _load(path, models.ConfiguredAirbyteCatalogSerializer.load, what)
     if not catalog.streams:
         logger.warning("The catalog %s selects no stream, so nothing is read.", path)
     for configured in catalog.streams:
@@ -193,35 +187,18 @@ class _LogHandler(logging.Handler):
         _write(models.AirbyteMessage(type=models.Type.LOG, log=log))
 
 
-@contextmanager
-def _printing() -> Iterator[None]:
-    """While something is printed. If that fails, the reader is gone or the disk is full: the process ends at once."""
+def _write(message: models.AirbyteMessage) -> None:
+    """Print a message. If that fails, the reader is gone or the disk is full: the process ends at once."""
+    line = AirbyteEntrypoint.airbyte_message_to_string(message)
     with _print_lock:
         try:
-            yield
+            print(line, flush=message.type != models.Type.RECORD)
         except OSError:
             os._exit(1)
 
 
-def _write(message: models.AirbyteMessage) -> None:
-    with _printing():
-        print(AirbyteEntrypoint.airbyte_message_to_string(message))
-
-
-def _flush() -> None:
-    with _printing():
-        sys.stdout.flush()
-
-
-def _flush_often() -> None:
-    """stdout waits until its buffer is full, as the CDK's waits for the next message: either may be long in coming."""
-    while True:
-        time.sleep(0.2)
-        _flush()
-
-
 def _stop(signum: int, _frame: object) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in STOP_SIGNALS:
         signal.signal(each, signal.SIG_DFL)
     # In threads of their own: this one may be in the middle of writing, and nobody may read what is written.
     threading.Thread(target=_say_and_die, args=(signum,), daemon=True).start()
@@ -231,7 +208,6 @@ def _stop(signum: int, _frame: object) -> None:
 def _say_and_die(signum: int) -> None:
     with _print_lock:  # whoever holds it is printing: after that, no half line is on the output
         logger.warning("Stopped by %s, before all was read.", signal.Signals(signum).name)
-        _flush()
         _die(signum)
 
 

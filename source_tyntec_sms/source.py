@@ -7,11 +7,12 @@ from typing import Any
 from airbyte_cdk.models import AirbyteConnectionStatus, Status
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_tyntec_sms.config import NEWER_MESSAGE, Config
 from source_tyntec_sms.errors import in_plain_words
 from source_tyntec_sms.session import CHECK, READ, Pace, RetryPolicy
-from source_tyntec_sms.streams import Contacts, MessageStatus, PhoneNumbers, PhoneRegistrations
+from source_tyntec_sms.streams import Contacts, MessageStatus, NoStatusError, PhoneNumbers, PhoneRegistrations
 
 
 class SourceTyntecSms(AbstractSource):
@@ -30,19 +31,20 @@ class SourceTyntecSms(AbstractSource):
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """The outcome of `check_connection`. The CDK's own shows the user repr() of the message."""
         succeeded, message = self.check_connection(logger, config)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=message)
+        status = Status.SUCCEEDED if succeeded else Status.FAILED
+        return AirbyteConnectionStatus(status=status, message=message and filter_secrets(message))
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
         """Whether the key and the request id can be used, by one request for that id's status; if not, why not."""
         try:
             settings = Config.parse(config)
-            stream = MessageStatus(settings, self._check_policy, Pace(self._check_policy, workers=1))
-            status = stream.status(settings.request_ids[0])
+            (request_id,) = settings.message_request_id
+            MessageStatus(settings, self._check_policy, Pace(self._check_policy, workers=1)).status(request_id)
+        except NoStatusError as error:
+            words = f"The API key works, but tyntec has no status for the SMS request id {request_id}"
+            return False, f"{words}: {error.args[1]} {NEWER_MESSAGE}"
         except Exception as error:
             return False, str(in_plain_words(error))
-        if isinstance(status, tuple):
-            words = f"The API key works, but the SMS request id {settings.request_ids[0]} {status[1]}"
-            return False, f"{words} {NEWER_MESSAGE}"
         return True, None
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:

@@ -1,4 +1,4 @@
-"""The four streams of tyntec's API, over one base stream."""
+"""The four streams of tyntec's API (https://api.tyntec.com/reference/sms/current.html), over one base stream."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
@@ -26,15 +26,16 @@ from source_tyntec_sms.records import Row, SchemaTransformer, decode
 from source_tyntec_sms.session import Pace, ReadStoppedError, RetryPolicy, TyntecSession
 
 Item = TypeVar("Item")
-Skipped = tuple[str, str]  # what a request id is counted as, unknown or refused, and why there is no status for it
+Result = tuple[Item, Any, Exception | None]  # an item, and what it was answered with, or the error in its place
 
-IDS_PER_WORKER = 3
+ITEMS_PER_WORKER = 3
 SECONDS_BETWEEN_NOTICES = 55  # and a little, until the next look: at least one a minute
 SECONDS_BETWEEN_PROGRESS = 30
 IDS_BETWEEN_PROGRESS = 1000
 IDS_PER_WARNING = 100
 CONSECUTIVE_FAILURES = 10
-NAMED_FAILURES = 10
+NAMED_IDS = 10
+NAMED_REASONS = 3
 FAILED = "failed"  # a kind, beside "read" and those in answers.yaml
 DELIVERY_STATES = ("ACCEPTED", "BUFFERED", "DELIVERED", "EXPIRED", "REJECTED", "UNDELIVERABLE")
 
@@ -84,54 +85,58 @@ class TyntecStream(HttpStream, ABC):
     def problem(self, response: requests.Response) -> str | None:
         """What is wrong with a successful answer, which is then retried, or None. If it is not JSON, a ValueError."""
 
-    def results(
-        self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int, most_under_way: int
-    ) -> Iterator[tuple[Item, Future[Any]] | None]:
-        """Call `ask` for each item in `workers` threads, and yield the item with the future of it, once that is done.
+    def results(self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int) -> Iterator[Result[Item] | None]:
+        """Call `ask` for each item in `workers` threads, and yield each result once it is there.
 
-        After half a second without any it yields None. Never more than `most_under_way` items are taken and not yet
-        yielded, so that neither many items nor a slow reader fill the memory.
+        After half a second without any it yields None. Never more than a few items per worker are taken and not yet
+        yielded, so that neither many items nor a slow reader fill the memory; for one worker, never more than one.
         """
-        waiting = iter(items)
-        under_way: dict[Future[Any], Item] = {}
-        done: SimpleQueue[Future[Any]] = SimpleQueue()
+        done: SimpleQueue[Result[Item]] = SimpleQueue()
+
+        def work(item: Item) -> None:
+            try:
+                done.put((item, ask(item), None))
+            except Exception as error:
+                done.put((item, None, error))
+
+        waiting, under_way, most_under_way = iter(items), 0, 1 + ITEMS_PER_WORKER * (workers - 1)
         self._pace.start()
         pool = ThreadPoolExecutor(workers)
         try:
             while True:
-                for item in islice(waiting, 0 if self._pace.stopped else most_under_way - len(under_way)):
-                    future = pool.submit(ask, item)
-                    under_way[future] = item
-                    future.add_done_callback(done.put)
+                for item in islice(waiting, 0 if self._pace.stopped else most_under_way - under_way):
+                    pool.submit(work, item)
+                    under_way += 1
                 if not under_way:
                     return
                 try:
-                    future = done.get(timeout=0.5)
+                    result = done.get(timeout=0.5)
                 except Empty:
                     yield None
                 else:
-                    yield under_way.pop(future), future
+                    under_way -= 1
+                    yield result
         finally:
             if under_way:
                 self._pace.stop()  # the reader has closed this generator
             pool.shutdown(wait=False)
 
-    def rate_limit_notice(self, progress: str) -> Iterator[models.AirbyteMessage]:
+    def rate_limit_notice(self, progress: Callable[[], str]) -> Iterator[models.AirbyteMessage]:
         """Say that tyntec limits the rate of requests, and how far reading is, about once a minute."""
-        now, hold = time.monotonic(), self._pace.hold
-        if hold and now >= self._next_notice:
-            self._next_notice = now + SECONDS_BETWEEN_NOTICES
-            self.logger.info("tyntec limits the rate of requests: waiting for %.0f seconds. %s", hold + 0.5, progress)
+        if (hold := self._pace.hold) and time.monotonic() >= self._next_notice:
+            self._next_notice = time.monotonic() + SECONDS_BETWEEN_NOTICES
+            self.logger.info("tyntec limits the rate of requests: waiting for %.0f seconds. %s", hold + 0.5, progress())
             reason = models.AirbyteStreamStatusReason(type=models.AirbyteStreamStatusReasonType.RATE_LIMITED)
             stream = models.StreamDescriptor(name=self.name)
             yield as_airbyte_message(stream, models.AirbyteStreamStatus.RUNNING, [reason])
 
 
-class MessageStatus(TyntecStream):
-    """The delivery status of each SMS whose request id is in the settings, one request for each id.
+class NoStatusError(Exception):
+    """tyntec has no status for a request id. Arguments: what the id is counted as, unknown or refused, and why."""
 
-    https://api.tyntec.com/reference/sms/current.html: GET /messaging/v1/messages/{requestId}
-    """
+
+class MessageStatus(TyntecStream):
+    """The delivery status of each SMS whose request id is in the settings, one request for each id."""
 
     primary_key = "requestId"
     answers = error_handler.STATUS_ANSWERS
@@ -144,43 +149,38 @@ class MessageStatus(TyntecStream):
         """Whether the status is that of another message, or none at all: the gateway's error under the wrong code."""
         document = decode(response)
         fields = document if isinstance(document, dict) else {}
-        status, got = fields.get("status"), fields.get("requestId")
-        is_named = got not in (None, "")
-        # A status names its message, or is at least one of the documented; a problem document has one too: a number.
-        if str(status)[:1].isdecimal() or not (is_named or status in DELIVERY_STATES):
+        asked, named = parse.unquote((response.request.url or "").rpartition("/")[2]), fields.get("requestId")
+        if named in (None, "") and fields.get("status") not in DELIVERY_STATES:
             return f"tyntec is failing: {error_handler.quote_answer(response)} where a status was expected."
-        asked = parse.unquote(parse.urlsplit(response.request.url or "").path.rpartition("/")[2])
-        got = got if isinstance(got, str) else json.dumps(got, ensure_ascii=False)
-        if not is_named or got.lower() == asked.lower():
+        if named in (None, "") or (isinstance(named, str) and named.lower() == asked.lower()):
             return None
-        return f"tyntec answered the request for {asked} with the status of {error_handler.quote(got)}."
+        other = error_handler.quote(json.dumps(named, ensure_ascii=False))
+        return f"tyntec answered the request for {asked} with the status of {other}."
 
     def parse_response(self, response: requests.Response, **kwargs: Any) -> list[Row]:
         return [decode(response)]
 
-    def status(self, request_id: str) -> Row | Skipped:
-        """The status of one message, or why tyntec has none for this id. Without a usable answer, the CDK's error."""
+    def status(self, request_id: str) -> Row:
+        """The status of one message, or a NoStatusError. Without a usable answer, the CDK's error."""
         _, response = self._fetch_next_page({"request_id": request_id})
         if not response.ok:
             meaning = self.answers[str(response.status_code)]
-            return meaning.kind, meaning.words.format(answer=error_handler.quote_answer(response))
+            raise NoStatusError(meaning.kind, meaning.words.format(answer=error_handler.quote_answer(response)))
         (status,) = self.parse_response(response)
         status["requestId"] = request_id  # tyntec's may differ in case, or be missing: the rows are joined by it
         return status
 
     def read_records(self, *args: Any, **kwargs: Any) -> Iterator[Row | models.AirbyteMessage]:
         """The statuses that tyntec has. At the end an error if any could not be read, or if there is none at all."""
-        ids, workers = self._config.request_ids, self._config.num_workers
-        report = Report(len(ids), self.logger)
-        for result in self.results(ids, self.status, workers, workers * IDS_PER_WORKER):
+        report = Report(len(self._config.request_ids), self.logger)
+        for result in self.results(self._config.request_ids, self.status, self._config.num_workers):
             yield from self.rate_limit_notice(report.progress)
             if result:
-                request_id, future = result
-                outcome: Any = future.exception() or future.result()
-                if isinstance(outcome, dict):
-                    yield outcome
-                if not isinstance(outcome, ReadStoppedError):
-                    report.add(request_id, outcome)
+                request_id, status, error = result
+                if status:
+                    yield status
+                if not isinstance(error, ReadStoppedError):
+                    report.add(request_id, error)
             if report.consecutive_failures >= CONSECUTIVE_FAILURES:
                 self._pace.stop()
         report.finish()
@@ -197,19 +197,20 @@ class Report:
         self._next_progress = time.monotonic() + SECONDS_BETWEEN_PROGRESS
         self.consecutive_failures = 0
 
-    @property
     def progress(self) -> str:
         """How many ids were asked for, and what came of it."""
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items())
         return f"{self._counts.total():,} of {self._total:,} request ids asked: {counts}."
 
-    def add(self, request_id: str, outcome: Row | Skipped | Exception) -> None:
-        """Count what became of one id."""
-        kind, why = outcome if isinstance(outcome, tuple) else ("read", "")
-        if isinstance(outcome, Exception):
-            error = in_plain_words(outcome)
-            kind, why = FAILED, str(error)
-            self._failure_types.add(error.failure_type)
+    def add(self, request_id: str, error: Exception | None) -> None:
+        """Count what became of one id. `error`: why there is no status for it."""
+        kind, why = "read", ""
+        if isinstance(error, NoStatusError):
+            kind, why = error.args
+        elif error:
+            plain = in_plain_words(error)
+            kind, why = FAILED, str(plain)
+            self._failure_types.add(plain.failure_type)
         self._counts[kind] += 1
         if why:
             self._not_read[kind, why].append(request_id)
@@ -217,36 +218,34 @@ class Report:
         asked, now = self._counts.total(), time.monotonic()
         if asked < self._total and (asked % IDS_BETWEEN_PROGRESS == 0 or now >= self._next_progress):
             self._next_progress = now + SECONDS_BETWEEN_PROGRESS
-            self._logger.info(self.progress)
+            self._logger.info(self.progress())
 
     def finish(self) -> None:
         """Name the ids that were not read, and raise an error if any failed, or not one was read."""
-        for (kind, why), ids in self._not_read.items():
-            what, each = ("not read", "") if kind == FAILED else ("skipped", "Each ")
+        for (_, why), ids in self._not_read.items():
             for start in range(0, len(ids), IDS_PER_WARNING):
                 names = ", ".join(ids[start : start + IDS_PER_WARNING])
-                self._logger.warning("Request ids %s: %s. %s%s", what, names, each, why)
-        self._logger.info(self.progress)
-        failed = {why: ids for (kind, why), ids in self._not_read.items() if kind == FAILED}
-        if failed:
-            fixable = models.FailureType.config_error in self._failure_types
-            failure_type = models.FailureType.config_error if fixable else self._failure_types.pop()
-            raise traced(self._failure_message(failed), failure_type)
-        if not self._counts["read"]:
-            reasons = [(f"{len(ids):,} of them: ", why) for (_, why), ids in self._not_read.items()]
-            told = " ".join(f"{count if len(reasons) > 1 else ''}each {why}" for count, why in reasons)
+                self._logger.warning("Request ids not read: %s. Reason: %s", names, why)
+        self._logger.info(self.progress())
+        failed = self._counts[FAILED]
+        if self._counts["read"] and not failed:
+            return
+        reasons = {why: ids for (kind, why), ids in self._not_read.items() if kind == FAILED or not failed}
+        most = sorted(reasons.items(), key=lambda reason: -len(reason[1]))[:NAMED_REASONS]
+        told = " ".join(why if len(reasons) == 1 else f"{len(ids):,} of them: {why}" for why, ids in most)
+        if not failed:
             raise config_error(
                 f"tyntec has no status for any of the {self._total:,} SMS request ids: {told} {NEWER_MESSAGE}"
             )
-
-    def _failure_message(self, failed: Mapping[str, list[str]]) -> str:
-        count, rest = self._counts[FAILED], self._total - self._counts.total()
-        names = ", ".join(islice(chain.from_iterable(failed.values()), NAMED_FAILURES))
-        names += f" and {count - NAMED_FAILURES:,} more" if count > NAMED_FAILURES else ""
-        most = sorted(failed.items(), key=lambda reason: -len(reason[1]))[:3]
-        told = " ".join(why if len(failed) == 1 else f"{len(ids):,} of them: {why}" for why, ids in most)
+        names = ", ".join(islice(chain.from_iterable(reasons.values()), NAMED_IDS))
+        more = f" and {failed - NAMED_IDS:,} more" if failed > NAMED_IDS else ""
+        rest = self._total - self._counts.total()
         told += f" The other {rest:,} were not asked for: they would have failed too." if rest else ""
-        return f"{count:,} of {self._total:,} statuses could not be read: {names}. {told} {self.progress}"
+        fixable = models.FailureType.config_error in self._failure_types
+        raise traced(
+            f"{failed:,} of {self._total:,} statuses could not be read: {names}{more}. {told} {self.progress()}",
+            models.FailureType.config_error if fixable else self._failure_types.pop(),
+        )
 
 
 class ListStream(TyntecStream, ABC):
@@ -270,14 +269,14 @@ class ListStream(TyntecStream, ABC):
     def read_records(self, *args: Any, **kwargs: Any) -> Iterator[Row | models.AirbyteMessage]:
         """The rows of the list. An error if it could not be read in full."""
         pages = Pages(self.page_size)
-        try:
-            for result in self.results(pages, partial(self._new_rows, pages), workers=1, most_under_way=1):
-                yield from self.rate_limit_notice("Then the list is asked for again.")
-                if result:
-                    yield from result[1].result()
-        except Exception as error:
-            plain = in_plain_words(error)
-            raise traced(f"The stream {self.name} could not be read. {plain}", plain.failure_type) from None
+        for result in self.results(pages, partial(self._new_rows, pages), workers=1):
+            yield from self.rate_limit_notice(lambda: "Then the list is asked for again.")
+            if result:
+                _, rows, error = result
+                if error:
+                    plain = in_plain_words(error)
+                    raise traced(f"The stream {self.name} could not be read. {plain}", plain.failure_type)
+                yield from rows
         if pages.warning:
             self.logger.warning("%s: %s", self.name, pages.warning)
 
@@ -307,10 +306,7 @@ class ListStream(TyntecStream, ABC):
 
 
 class Contacts(ListStream):
-    """The contacts of the account's phone numbers.
-
-    https://api.tyntec.com/reference/sms/current.html: GET /byon/contacts/v1
-    """
+    """The contacts of the account's phone numbers."""
 
     primary_key = "contactId"
     endpoint = "byon/contacts/v1"
@@ -318,10 +314,7 @@ class Contacts(ListStream):
 
 
 class PhoneNumbers(ListStream):
-    """The phone numbers that were created with the key. No field of a row is documented to be unique.
-
-    https://api.tyntec.com/reference/sms/current.html: GET /byon/phonebook/v1/numbers
-    """
+    """The phone numbers that were created with the key. No field of a row is documented to be unique."""
 
     primary_key = None
     endpoint = "byon/phonebook/v1/numbers"
@@ -330,10 +323,7 @@ class PhoneNumbers(ListStream):
 
 
 class PhoneRegistrations(ListStream):
-    """The requests by which phone numbers were registered.
-
-    https://api.tyntec.com/reference/sms/current.html: GET /byon/provisioning/v1
-    """
+    """The requests by which phone numbers were registered."""
 
     primary_key = "requestId"
     endpoint = "byon/provisioning/v1"

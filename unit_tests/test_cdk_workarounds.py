@@ -8,8 +8,6 @@ import logging
 import signal
 import subprocess
 import sys
-import time
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ import pytest
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import AirbyteLogFormatter
 from airbyte_cdk.sources import AbstractSource
-from airbyte_cdk.utils import PrintBuffer
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from requests_mock import Mocker
 
@@ -129,17 +126,6 @@ def test_the_formatter_of_the_cdk_still_appends_tracebacks() -> None:
     assert AirbyteLogFormatter().format(record) != AirbyteLogFormatter().format(
         logging.LogRecord("airbyte", logging.ERROR, __file__, 1, "failed", None, None)
     )
-
-
-def test_the_buffer_of_the_cdk_still_waits_for_the_next_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    printed = StringIO()
-    monkeypatch.setattr(sys, "__stdout__", printed)
-    buffer = PrintBuffer(flush_interval=0.05)
-    buffer.write("hello")
-    time.sleep(0.2)
-    assert not printed.getvalue()
-    buffer.flush()
-    assert printed.getvalue() == "hello"
 
 
 def test_the_check_of_the_cdk_still_shows_repr_to_the_user(api: Mocker) -> None:

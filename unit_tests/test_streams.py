@@ -182,7 +182,7 @@ def test_the_status_of_another_message_is_asked_for_again_and_then_names_both_id
     answer_statuses(api, {"id-1": {"requestId": "id-2"}, "id-2": {"requestId": "id-2"}})
     stream = streams(config("id-1", "id-2"))["message_status"]
     found: list[Any] = []
-    with pytest.raises(AirbyteTracedException, match=r"the request for id-1 with the status of id-2\."):
+    with pytest.raises(AirbyteTracedException, match=r"the request for id-1 with the status of \"id-2\"\."):
         keep(stream, found)
     assert found == [{"requestId": "id-2"}]
     asked = [urlsplit(request.url).path.rpartition("/")[2] for request in api.request_history]
@@ -231,7 +231,7 @@ def test_a_refused_id_is_skipped_and_named_with_the_words_of_the_api(
     api.get(f"{STATUSES}/bad", status_code=code, json={"title": "Malformed", "detail": "The id is malformed"})
     assert len(read(streams(config("id-1", "bad"))["message_status"])) == 1
     assert warnings(caplog) == [
-        f'Request ids skipped: bad. Each was refused by tyntec: it answered {code} "Malformed: The id is malformed".'
+        f'Request ids not read: bad. Reason: refused by tyntec: it answered {code} "Malformed: The id is malformed".'
     ]
 
 
@@ -240,28 +240,28 @@ def test_skipped_ids_are_grouped_by_reason(api: requests_mock.Mocker, caplog: py
     with caplog.at_level(logging.INFO):
         assert len(read(streams(config(*"abcdefg", num_workers=1))["message_status"])) == 1
     assert warnings(caplog) == [
-        "Request ids skipped: a, d. Each is unknown to tyntec, or older than three months.",
-        "Request ids skipped: b, g. Each was refused by tyntec: it answered 400.",
-        "Request ids skipped: e. Each was refused by tyntec: it answered 410.",
-        "Request ids skipped: f. Each was refused by tyntec: it answered 422.",
+        "Request ids not read: a, d. Reason: unknown to tyntec, or older than three months.",
+        "Request ids not read: b, g. Reason: refused by tyntec: it answered 400.",
+        "Request ids not read: e. Reason: refused by tyntec: it answered 410.",
+        "Request ids not read: f. Reason: refused by tyntec: it answered 422.",
     ]
     assert caplog.messages[-1] == "7 of 7 request ids asked: 1 read, 2 unknown, 4 refused."
 
 
-@pytest.mark.parametrize(("code", "why"), [(404, "is unknown to tyntec, or older"), (422, "was refused by tyntec")])
+@pytest.mark.parametrize(("code", "why"), [(404, "unknown to tyntec, or older"), (422, "refused by tyntec")])
 def test_not_one_known_id_fails_the_stream(api: requests_mock.Mocker, code: int, why: str) -> None:
     api.get(requests_mock.ANY, status_code=code)
     error = failure(streams(config("id-1", "id-2"))["message_status"])
     assert error.failure_type is FailureType.config_error
-    assert str(error).startswith(f"tyntec has no status for any of the 2 SMS request ids: each {why}")
+    assert str(error).startswith(f"tyntec has no status for any of the 2 SMS request ids: {why}")
     assert str(error).endswith("newer message in the setting 'SMS Message Request ID'.")
 
 
 def test_not_one_known_id_for_different_reasons_tells_each(api: requests_mock.Mocker) -> None:
     answer_statuses(api, {"a": 404, "b": 422, "c": 404})
     assert str(failure(streams(config("a", "b", "c", num_workers=1))["message_status"])).startswith(
-        "tyntec has no status for any of the 3 SMS request ids: 2 of them: each is unknown to tyntec, or older than "
-        "three months. 1 of them: each was refused by tyntec: it answered 422. Enter"
+        "tyntec has no status for any of the 3 SMS request ids: 2 of them: unknown to tyntec, or older than "
+        "three months. 1 of them: refused by tyntec: it answered 422. Enter"
     )
 
 
@@ -290,7 +290,7 @@ def test_failed_ids_are_named_in_the_log_and_the_first_ten_in_the_error(
         "24 of 24 request ids asked: 12 read, 12 failed."
     )
     (warning,) = warnings(caplog)
-    assert warning.startswith(f"Request ids not read: {', '.join(failed)}. {words}")
+    assert warning.startswith(f"Request ids not read: {', '.join(failed)}. Reason: {words}")
 
 
 def test_different_reasons_are_counted_in_the_one_error(api: requests_mock.Mocker) -> None:
@@ -347,7 +347,7 @@ def test_a_slow_read_shows_how_far_it_is_every_30_seconds(
     report = module.Report(6, logging.getLogger("test"))
     with caplog.at_level(logging.INFO):
         for number in range(6):
-            report.add(f"id-{number}", {})
+            report.add(f"id-{number}", None)
         report.finish()
     assert caplog.messages == [
         "2 of 6 request ids asked: 2 read.",
@@ -360,8 +360,8 @@ def test_a_fast_read_shows_how_far_it_is_every_thousand_ids(caplog: pytest.LogCa
     report = module.Report(2000, logging.getLogger("test"))
     with caplog.at_level(logging.INFO):
         for number in range(2000):
-            gone = ("unknown", "is unknown.")
-            report.add(f"id-{number}", gone if number % 2 else {})
+            gone = module.NoStatusError("unknown", "unknown.")
+            report.add(f"id-{number}", gone if number % 2 else None)
         report.finish()
     progress = [message for message in caplog.messages if "asked" in message]
     assert progress == [
@@ -466,10 +466,11 @@ def test_a_check_says_that_the_key_works_and_which_id_is_unknown_or_refused(api:
     outcome = source().check(LOGGER, config("gone"))
     assert outcome.status.value == "FAILED"
     assert outcome.message == (
-        f"The API key works, but the SMS request id gone is unknown to tyntec, or older than three months. {advice}"
+        "The API key works, but tyntec has no status for the SMS request id gone: unknown to tyntec, or older than "
+        f"three months. {advice}"
     )
     assert source().check(LOGGER, config("bad")).message == (
-        "The API key works, but the SMS request id bad was refused by tyntec: it answered 400 "
+        "The API key works, but tyntec has no status for the SMS request id bad: refused by tyntec: it answered 400 "
         f'"Bad Request: malformed". {advice}'
     )
 
