@@ -16,9 +16,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from airbyte_cdk import models
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -41,8 +40,6 @@ CDK_LOGS = (
 )
 FILES = {"spec": (), "check": ("config",), "discover": ("config",), "read": ("config", "catalog")}
 EXAMPLE = "example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"
-
-T = TypeVar("T")
 
 logger = logging.getLogger("airbyte")
 _print_lock = threading.RLock()
@@ -99,35 +96,29 @@ def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterato
     if arguments.command == "spec":
         yield models.AirbyteMessage(type=models.Type.SPEC, spec=spec)
         return
-    config: dict[str, Any] = _load(arguments.config, lambda document: {**document}, "the settings as a JSON object")
+    config = _load(arguments.config, lambda document: {**document}, "the settings as a JSON object")
     for warning in Config.parse(config).warnings:
         logger.warning(warning)
     if arguments.command == "read":
-        catalog = _catalog(arguments.catalog)
         known = [stream.name for stream in source.streams(config)]
-        yield from _read(catalog, known, entrypoint.read(spec, config, catalog, []))
+        yield from _read(known, entrypoint.read(spec, config, _catalog(arguments.catalog), []))
     else:
         yield from getattr(entrypoint, arguments.command)(spec, config)
 
 
-def _read(
-    catalog: models.ConfiguredAirbyteCatalog, known: list[str], messages: Iterable[models.AirbyteMessage]
-) -> Iterator[models.AirbyteMessage]:
-    """The messages of a sync, with an error for each stream that is not known, and one at the end if any failed."""
-    unknown = [
-        config_error(  # the CDK ends such a stream without an error
-            f"This source has no stream {name}. It has {', '.join(known)}. Refresh the source schema of the "
-            "connection, and deselect the stream."
-        ).as_sanitized_airbyte_message(models.StreamDescriptor(name=name))
-        for name in [configured.stream.name for configured in catalog.streams]
-        if name not in known
-    ]
+def _read(known: list[str], messages: Iterable[models.AirbyteMessage]) -> Iterator[models.AirbyteMessage]:
+    """The messages of a sync, with an error at the end if any stream failed. `known`: the streams that there are."""
     failed: dict[str, models.FailureType | None] = {}
     try:
-        for message in chain(unknown, messages):
-            error = message.trace and message.trace.error
+        for message in messages:
+            error = message.trace.error if message.trace else None
             if error and error.stream_descriptor:
-                failed[error.stream_descriptor.name] = error.failure_type
+                name = error.stream_descriptor.name
+                failed[name] = error.failure_type
+                if name not in known:  # the CDK does not say which there are
+                    words = f"This source has no stream {name}. It has {', '.join(known)}."
+                    advice = "Refresh the source schema of the connection, and deselect the stream."
+                    error.message = f"{filter_secrets(words)} {advice}"
             yield message
     except Exception:
         if not failed:  # if so, it is the CDK's own summary, which is made of repr()
@@ -140,7 +131,7 @@ def _read(
         )
 
 
-def _load(path: str, convert: Callable[[Any], T], what: str) -> T:
+def _load(path: str, convert: Callable[[Any], Any], what: str) -> Any:
     """The JSON document in a file, as `convert` makes it. `what`: what the file must hold."""
     content = b""
     try:

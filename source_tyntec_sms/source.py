@@ -23,6 +23,7 @@ class SourceTyntecSms(AbstractSource):
 
     # `Config.parse` says in plain words what the CDK's JSON schema validator says in its own.
     check_config_against_spec = False
+    raise_exception_on_missing_stream = True
 
     def __init__(self, read_policy: RetryPolicy = READ, check_policy: RetryPolicy = CHECK) -> None:
         self._read_policy = read_policy
