@@ -6,17 +6,15 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from http.client import HTTPResponse
+from http.client import TOO_MANY_REQUESTS, HTTPResponse
 from socket import socket
 from typing import Any
 
 import requests
-from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, LimiterSession
 from requests import exceptions
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 
-TOO_MANY_REQUESTS = 429
 _REMAINING = ("RateLimit-Remaining", *(f"X-RateLimit-Remaining-{unit}" for unit in ("Second", "Minute", "Hour", "Day")))
 
 
@@ -70,27 +68,24 @@ def retry_after(response: requests.Response) -> float:
         return 0.0
 
 
-class Pace(AbstractAPIBudget):
+class Pace:
     """When the next request may be sent: one pace for all requests of a sync, at the rate that tyntec allows.
 
     tyntec's gateway counts requests in fixed windows, and answers those beyond the limit with 429. When it refuses one,
-    or says that nothing remains in the window, all requests hold. After the hold one request goes first. If it gets
-    through, as many follow as got through before the last refusal, then ever more beyond that. So a window costs about
-    one refusal, whatever its length. Without a limit, nothing waits here.
-
-    It also ends a read: `stop` lets no further request pass, `start` lets them pass again.
+    or says that nothing remains in the window, all requests hold. After the hold one goes first. If it gets through, as
+    many follow as got through before the last refusal, then one at a time, then ever more. So a window costs about one
+    refusal, whatever its length. Without a limit, nothing waits here.
 
     stopped: whether no further request is to be sent.
-    given_up: whether tyntec asked for a longer wait than the policy allows, or refused every request for as long.
+    given_up: whether it stopped because tyntec asked for a longer wait than the policy allows, or refused for as long.
     """
 
     def __init__(self, policy: RetryPolicy, workers: int) -> None:
         self._policy, self._workers = policy, workers
         self._turn = threading.Condition()
-        self._in_flight: dict[requests.PreparedRequest, bool] = {}  # whether each was sent since the last hold
-        self._most_in_flight = float(workers)
+        self._in_flight, self._most_in_flight = 0, float(workers)
+        self._passed = 0  # how many got through since the last hold
         self._quota = math.inf  # how many may get through before requests go one at a time
-        self._passed = self._refused_in_a_row = 0  # passed: got through since the last hold
         self._resume_at = self._refused_since = 0.0
         self.given_up = self.stopped = False
 
@@ -109,71 +104,59 @@ class Pace(AbstractAPIBudget):
         """Seconds until requests may be sent again, 0 if they may."""
         return max(0.0, self._resume_at - time.monotonic())
 
-    def get_matching_policy(self, request: Any) -> None:
-        """None: there is one policy for all requests."""
-
-    def acquire_call(self, request: requests.PreparedRequest, block: bool = True, timeout: float | None = None) -> None:
-        """Wait until `request` may be sent. If it is not to be sent any more, a ReadStoppedError."""
+    def acquire(self) -> float:
+        """Wait until a request may be sent, and return the time. If none is to be sent, a ReadStoppedError."""
         with self._turn:
-            while not self.stopped and (self.hold or len(self._in_flight) >= self._most_in_flight):
-                self._turn.wait(self.hold or None)
+            while not self.stopped and ((hold := self.hold) or self._in_flight + 1 > self._most_in_flight):
+                self._turn.wait(hold or None)
             if self.stopped:
                 raise ReadStoppedError
-            self._in_flight[request] = True
+            self._in_flight += 1
+            return time.monotonic()
 
-    def update_from_response(self, request: requests.PreparedRequest, response: requests.Response | None) -> None:
-        """Learn from the answer to `request`, None if there was none."""
+    def release(self, sent_at: float, response: requests.Response | None) -> None:
+        """Learn from the answer to the request that was sent at `sent_at`, None if there was none."""
         with self._turn:
-            sent_since_last_hold = self._in_flight.pop(request)
-            if response is not None:
-                refused = response.status_code == TOO_MANY_REQUESTS
-                self._refused_since = (self._refused_since or time.monotonic()) if refused else 0.0
-                hold = (
-                    (self._learn_from_refusal if refused else self._learn_from_passage)(response)
-                    if sent_since_last_hold
-                    else 0
-                )
-                if hold:
-                    self._resume_at = time.monotonic() + hold
-                    self._in_flight = dict.fromkeys(self._in_flight, False)
-                    self._passed, self._most_in_flight = 0, 1
+            self._in_flight -= 1
+            if response is not None and sent_at >= self._resume_at:  # not sent before the last hold
+                self._learn(response)
             self._turn.notify_all()
 
-    def _learn_from_refusal(self, response: requests.Response) -> float:
-        if self._passed:
-            # A moving average: two windows can look like one, if the first is met in its middle.
-            self._quota = min(self._passed, 0.9 * self._quota + 0.1 * self._passed)
-            self._refused_in_a_row = 0
-        bare = min(self._policy.first_wait * 2.0**self._refused_in_a_row, self._policy.longest_bare_hold)
-        self._refused_in_a_row += 1
-        asked = retry_after(response)
-        self.given_up = max(asked, time.monotonic() - self._refused_since) > self._policy.longest_hold
-        return bare if self.given_up else asked or bare
+    def _learn(self, response: requests.Response) -> None:
+        now, hold = time.monotonic(), retry_after(response)
+        if response.status_code == TOO_MANY_REQUESTS:
+            self._refused_since = self._refused_since or now
+            refused_for = now - self._refused_since
+            if max(hold, refused_for) > self._policy.longest_hold:
+                self.given_up = self.stopped = True
+            # As long as all holds before it, and a little: so each is twice the last.
+            hold = hold or min(self._policy.first_wait + refused_for, self._policy.longest_bare_hold)
+            if self._passed:
+                # A moving average: two windows can look like one, if the first is met in its middle.
+                self._quota = min(self._passed, 0.8 * self._quota + 0.2 * self._passed)
+        else:
+            self._refused_since = 0.0
+            self._passed += 1
+            reset = response.headers.get("RateLimit-Reset", "")
+            told = [response.headers.get(name, "") for name in _REMAINING] if reset.isdecimal() else []
+            remaining = min((float(value) for value in told if value.isdecimal()), default=math.inf)
+            hold = hold or (0 if remaining else float(reset))
+            self._quota = math.inf if hold else min(self._quota, self._passed + remaining)
+            left = self._quota - self._passed
+            self._most_in_flight = max(1, min(self._workers, remaining, max(left, 1 - 0.3 * left)))
+        if 0 < hold <= self._policy.longest_hold:
+            self._resume_at = now + hold
+            self._passed, self._most_in_flight = 0, 1
 
-    def _learn_from_passage(self, response: requests.Response) -> float:
-        self._passed += 1
-        hold = retry_after(response)  # of a 503, say
-        reset = response.headers.get("RateLimit-Reset", "")
-        if reset.isdecimal():
-            left = [float(value) for name in _REMAINING if (value := response.headers.get(name, "")).isdecimal()]
-            self._quota = min(self._quota, self._passed + min(left, default=self._workers))
-            hold = hold or (float(reset) if 0 in left else 0)
-        beyond = max(0, self._passed - self._quota)
-        self._most_in_flight = min(self._workers, max(self._quota - self._passed, 1 + beyond**0.5))
-        if hold > self._policy.longest_hold:
-            return 0
-        self._quota = math.inf if hold else self._quota
-        return hold
 
-
-class TyntecSession(LimiterSession):
+class TyntecSession(requests.Session):
     """A session that can reach `api_url`, which ends in a slash, and nothing else, and keeps no cookie.
 
     It sends requests at `pace`. A refused one is sent again: being refused is no failed attempt in the CDK's count.
     """
 
     def __init__(self, api_url: str, pace: Pace, max_bytes: int) -> None:
-        super().__init__(api_budget=pace)
+        super().__init__()
         self._pace = pace
         # Plain http is spoken on loopback only, where a proxy from the environment would see the key.
         self.trust_env = api_url.startswith("https://")
@@ -186,23 +169,23 @@ class TyntecSession(LimiterSession):
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """`request` without what requests would merge into it, such as a password of .netrc. That takes time, too."""
         prepared = requests.PreparedRequest()
-        prepared.prepare(request.method, request.url, request.headers, params=request.params)
+        prepared.prepare(request.method, request.url, request.headers, params=request.params or None)
         return prepared
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The answer to `request`, read in full, or a RequestException. If reading has stopped, a ReadStoppedError."""
         while True:
+            sent_at, response = self._pace.acquire(), None
             try:
                 response = super().send(request, **kwargs)
-            except ReadStoppedError:
+            except requests.RequestException:
                 raise
             except Exception as error:
-                self._pace.update_from_response(request, None)
-                if isinstance(error, requests.RequestException):
-                    raise
                 # A bare OSError is how requests says that there are no certificates; the rest is not valid HTTP.
                 kind = NoCertificatesError if type(error) is OSError else exceptions.ChunkedEncodingError
                 raise kind(request=request) from error
+            finally:
+                self._pace.release(sent_at, response)
             if response.status_code != TOO_MANY_REQUESTS or self._pace.given_up:
                 return response
             response.connection.close()  # as after any failed attempt, see TyntecErrorHandler
@@ -215,15 +198,21 @@ class _Adapter(threading.local, HTTPAdapter):
     closes its own connection and no other's.
     """
 
+    _pool: HTTPConnectionPool | None = None
+
     def __init__(self, max_bytes: int) -> None:
+        super().__init__()
         self._max_bytes = max_bytes
-        super().__init__(pool_connections=1, pool_maxsize=1)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
-        if "ConnectionCls" not in vars(pool):
-            pool.ConnectionCls = type("_Connection", (pool.ConnectionCls,), {"response_class": _Answer})
-        return pool
+        if not self._pool:  # looked up once, as there is one host only
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
+            self._pool.ConnectionCls = type("_Connection", (self._pool.ConnectionCls,), {"response_class": _Answer})
+        return self._pool
+
+    def close(self) -> None:
+        super().close()
+        self._pool = None
 
     def send(self, request: requests.PreparedRequest, stream: bool = False, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         response = super().send(request, stream=True, **kwargs)
