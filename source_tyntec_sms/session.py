@@ -11,7 +11,6 @@ from socket import socket
 from typing import Any
 
 import requests
-from requests import exceptions
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 
@@ -129,7 +128,7 @@ class Pace:
             refused_for = now - self._refused_since
             if max(hold, refused_for) > self._policy.longest_hold:
                 self.given_up = self.stopped = True
-            # As long as all holds before it, and a little: so each is twice the last.
+            # Without Retry-After, each hold is twice the last: `first_wait` longer than all before it together.
             hold = hold or min(self._policy.first_wait + refused_for, self._policy.longest_bare_hold)
             if self._passed:
                 # A moving average: two windows can look like one, if the first is met in its middle.
@@ -143,6 +142,7 @@ class Pace:
             hold = hold or (0 if remaining else float(reset))
             self._quota = math.inf if hold else min(self._quota, self._passed + remaining)
             left = self._quota - self._passed
+            # As many as are left. Beyond them one, and 0.3 more with each that gets through all the same.
             self._most_in_flight = max(1, min(self._workers, remaining, max(left, 1 - 0.3 * left)))
         if 0 < hold <= self._policy.longest_hold:
             self._resume_at = now + hold
@@ -168,9 +168,8 @@ class TyntecSession(requests.Session):
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """`request` without what requests would merge into it, such as a password of .netrc. That takes time, too."""
-        prepared = requests.PreparedRequest()
-        prepared.prepare(request.method, request.url, request.headers, params=request.params or None)
-        return prepared
+        request.params = request.params or None  # requests takes its time to find that a mapping is empty
+        return request.prepare()
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The answer to `request`, read in full, or a RequestException. If reading has stopped, a ReadStoppedError."""
@@ -182,7 +181,7 @@ class TyntecSession(requests.Session):
                 raise
             except Exception as error:
                 # A bare OSError is how requests says that there are no certificates; the rest is not valid HTTP.
-                kind = NoCertificatesError if type(error) is OSError else exceptions.ChunkedEncodingError
+                kind = NoCertificatesError if type(error) is OSError else requests.exceptions.ChunkedEncodingError
                 raise kind(request=request) from error
             finally:
                 self._pace.release(sent_at, response)
@@ -198,11 +197,10 @@ class _Adapter(threading.local, HTTPAdapter):
     closes its own connection and no other's.
     """
 
-    _pool: HTTPConnectionPool | None = None
-
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
         self._max_bytes = max_bytes
+        self._pool: HTTPConnectionPool | None = None
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         if not self._pool:  # looked up once, as there is one host only
