@@ -26,7 +26,7 @@ class Pages:
     honoured, or whether the answer's `size` counts the page or the whole list. So the first request names no page, the
     second page 1, and the answers tell the rest: where page 1 repeats the first answer, pages count from 1 or `page` is
     ignored, and page 2 tells which. A page with fewer rows than requested need not be the last: tyntec may give fewer.
-    So pages are requested until one brings nothing new, each starting a few rows before the end of the last.
+    So pages are requested until one brings hardly any new row, each starting a few rows before the end of the last.
 
     A phone number identifies its row, unless a page has one twice. Other rows are new, but for those at the start of a
     page that were at the end of the last one, told by request id or, without one, by all that they hold.
@@ -34,18 +34,17 @@ class Pages:
     page_size: how many rows a request asks for. If None, the list has no pages: it comes in one answer, all rows new.
     params: the query parameters of the next request, None after the last.
     read: how many rows were new. announced: the most rows that an answer said the list has.
-    repeated_full_page: whether the last page was one that came before, and both it and the first were full.
+    repeated_full_page: whether the last page was the first one, given again, and that was full.
     """
 
     def __init__(self, page_size: int | None) -> None:
-        self._page_size = page_size
-        self._requests = self._first_page = self._stale = 0
-        self._start = self._end = 0  # of the page asked for, and of what was read, counted in rows
-        self._most = 0  # rows of a page
+        self._page_size = page_size or 0
+        self._requests = self._first_page = 0
+        self._most = 0  # rows of a page: as many as the first one has
+        self._end = self._overlap = 0  # where the last page ended, and how many rows before that are asked for again
         self._full = self._size_is_ignored = False
-        self._first, self._last = list[str](), list[str]()  # the rows of the first page, the last ones read
+        self._keys: list[str] = []  # of the rows read, in their order
         self._numbers: set[str] = set()
-        self._alike: set[str] = set()  # what more than one row of a page had
         self._numbers_identify = True
         self.params: dict[str, int] | None = {"size": page_size} if page_size else {}
         self.read = self.announced = 0
@@ -76,88 +75,78 @@ class Pages:
         """
         asked, total = (self.params or {}).get("size", 0), to_integer(size)
         # Otherwise it counts the rows of the page, or repeats what was asked for.
-        is_total = type(total) is int and total not in (len(rows), asked, self._page_size)
-        self.announced = max(self.announced, total if is_total else 0)
-        if not self._page_size:
-            self.params, self.read = None, len(rows)
-            return rows
+        if type(total) is int and total not in (len(rows), asked, self._page_size):
+            self.announced = max(self.announced, total)
         self._requests += 1
+        self._most = self._most or len(rows)
         self._full = len(rows) >= asked
-        self._size_is_ignored |= len(rows) > asked
+        if len(rows) > asked:
+            self._size_is_ignored, self._overlap = True, 0
         keys = [_key(row) for row in rows]
-        page = Counter(keys)
-        alike = {key for key, count in page.items() if count > 1}
-        self._alike |= alike
-        self._numbers_identify &= not any(map(_is_number, alike))
-        missing, repeated, shared = self.announced - self.read, False, len(rows)
-        if len(page) == 1 and alike and missing > 0:
-            # All rows are alike: only the total says whether they come again, or are more of them.
-            shared = max(0, len(rows) - missing)
-            known = Counter(keys[:shared])
-        elif repeated := self._is_repeated(keys, asked):
-            known = Counter(self._first) | Counter(self._last)
-        else:
-            shared = self._shared(keys)
-            known = Counter(self._last[max(0, len(self._last) - shared) :])
-        new = []
-        for place, (row, key) in enumerate(zip(rows, keys, strict=True)):
-            is_old = place < shared + OVERLAP and known[key] > 0
-            known[key] -= is_old
-            if not (key in self._numbers if self._numbers_identify and _is_number(key) else is_old):
-                new.append(row)
-        self._numbers.update(filter(_is_number, keys))
+        repeated = self._is_repeated(keys, asked)
+        new = self._without(self._keys[: self._most] if repeated else self._shared(keys), rows, keys)
         self.read += len(new)
-        self.repeated_full_page = repeated and self._full and len(self._first) >= self._page_size
-        self._first = self._first or keys
-        if not repeated:
-            self._last[max(0, len(self._last) - shared) :] = keys
-            self._most = max(self._most, len(rows))
-            self._end = (self._end if self._size_is_ignored else self._start) + len(rows)
-        elif self._requests == 2:
+        self.repeated_full_page = repeated and self._most >= self._page_size
+        if repeated:
             self._first_page = 1
-        # A list that grows while it is read could show a last page with something new for ever.
-        self._stale = self._stale + 1 if 2 * len(new) < len(rows) else 0
-        more = (new and not repeated and self._stale < 3) or (repeated and self._requests == 2)
-        self.params = self._next() if more else None
+            ended = self._requests > 2
+        else:
+            self._end += len(rows) - self._overlap
+            self._keys += map(_key, new)
+            # Not only without a new row: a list that grows could show a last page with one for ever.
+            ended = 4 * len(new) <= len(rows)
+        self.params = None if ended or not self._page_size else self._next()
         return new
 
     def _is_repeated(self, keys: list[str], asked: int) -> bool:
-        near = sum(key in self._first[max(0, place - SHIFT) : place + SHIFT] for place, key in enumerate(keys))
-        most = max(len(keys), min(len(self._first), asked))
-        return bool(self._first) and near >= SHARE_OF_REPEATED_PAGE * most > 0
+        """Whether the page is the first one, given again."""
+        first = self._keys[: self._most]
+        near = sum(key in first[max(0, place - SHIFT) : place + SHIFT] for place, key in enumerate(keys))
+        enough = SHARE_OF_REPEATED_PAGE * max(len(keys), min(len(first), asked))
+        return near >= enough > 0 and not self._missing_alike(keys)
 
-    def _shared(self, keys: list[str]) -> int:
-        """How many of the last rows read the page repeats at its start: the fewer changed, the more as asked."""
-        asked = max(0, self._end - self._start)
-        left = {key: count for count, key in enumerate(reversed(self._last), 1) if key not in self._alike}
-        found = {left[key] + place for place, key in enumerate(keys[:OVERLAP]) if key in left}
-        shares = {
-            count: (Counter(keys[:count]) & Counter(self._last[-count:])).total() / count if count else 0
-            for count in sorted({asked, *found}, key=lambda count: abs(count - asked))
-            if abs(count - asked) <= SHIFT
-        }
-        best = max(shares, key=shares.__getitem__)
-        return best if shares[best] else 0
+    def _missing_alike(self, keys: list[str]) -> int:
+        """How many rows are missing, if all of the page are alike: only the total tells if they come again."""
+        return max(0, self.announced - self.read) if len(set(keys)) == 1 < len(keys) else 0
+
+    def _shared(self, keys: list[str]) -> list[str]:
+        """The last rows read, from where the page begins: as far back as asked for, unless rows have moved."""
+        if missing := self._missing_alike(keys):
+            return keys[: max(self._overlap, len(keys) - missing)]
+        if keys == self._keys[-len(keys) :] and len(set(keys)) > 1:
+            return keys  # the last page again
+        near = self._keys[-self._overlap - SHIFT :]
+        asked, count = len(near) - self._overlap, Counter(near)
+        begins = [near.index(key) - place for place, key in enumerate(keys[: 2 * OVERLAP]) if count[key] == 1]
+        return near[max(0, min(begins, key=lambda begin: abs(begin - asked), default=asked)) :]
+
+    def _without(self, earlier: list[str], rows: list[Row], keys: list[str]) -> list[Row]:
+        """The rows of a page without those at its start that came earlier, and without the numbers that did."""
+        numbers = [key for key in keys if key.startswith("phoneNumber ")]
+        self._numbers_identify &= len(set(numbers)) == len(numbers)
+        identified = set(numbers) if self._numbers_identify else set[str]()
+        left, new = Counter(earlier), list[Row]()
+        for place, (row, key) in enumerate(zip(rows, keys, strict=True)):
+            is_shared = place < len(earlier) + OVERLAP and left[key] > 0
+            left[key] -= 1
+            if not (key in self._numbers if key in identified else is_shared):
+                new.append(row)
+        self._numbers.update(numbers)
+        return new
 
     def _next(self) -> dict[str, int]:
+        """The page that begins a few rows before the end of the last, in the size that adds the most rows."""
         if self._requests == MOST_REQUESTS or self.read > MOST_ROWS:
             raise traced(
                 f"tyntec gave {self.read:,} phone numbers on {self._requests:,} pages without an end. Report it to the "
                 "maintainers of this connector."
             )
-        del self._last[: -2 * self._most]
-        alike = sum(1 for _ in takewhile(self._last[-1].__eq__, reversed(self._last)))
-        back = 0 if self._size_is_ignored else min(OVERLAP, self._most // 10)
-        back += alike if back and alike < self._most / 4 else 0
-        for start in (self._end - back, self._end):
-            # The most rows that a page can add which begins at `start` or a little earlier, and its size.
-            overlaps = ((size, self._end - start + start % size) for size in range(1, self._most + 1))
-            gain, size = max(((size - over, size) for size, over in overlaps if 2 * over <= size), default=(0, 1))
-            if gain > self._most / 4:
-                break
-        page = start // size
-        self._start = page * size
-        return {"page": page + self._first_page, "size": size}
+        alike = sum(1 for _ in takewhile(self._keys[-1].__eq__, reversed(self._keys)))
+        back = 0 if self._size_is_ignored else min(OVERLAP + alike, self._most // 50 * 10)
+        start = self._end - back
+        size = max(range(1, self._most + 1), key=lambda size: size - start % size)
+        self._overlap = back + start % size
+        return {"page": start // size + self._first_page, "size": size}
 
 
 def _key(row: Row) -> str:
@@ -166,7 +155,3 @@ def _key(row: Row) -> str:
         if row.get(name) not in (None, ""):
             return f"{name} {row[name]}"
     return json.dumps(row, sort_keys=True)
-
-
-def _is_number(key: str) -> bool:
-    return key.startswith("phoneNumber ")
