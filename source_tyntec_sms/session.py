@@ -11,6 +11,7 @@ from socket import socket
 from typing import Any
 
 import requests
+from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, LimiterSession
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 
@@ -67,7 +68,7 @@ def retry_after(response: requests.Response) -> float:
         return 0.0
 
 
-class Pace:
+class Pace(AbstractAPIBudget):
     """When the next request may be sent: one pace for all requests of a sync, at the rate that tyntec allows.
 
     tyntec's gateway counts requests in fixed windows, and answers those beyond the limit with 429. When it refuses one,
@@ -82,7 +83,8 @@ class Pace:
     def __init__(self, policy: RetryPolicy, workers: int) -> None:
         self._policy, self._workers = policy, workers
         self._turn = threading.Condition()
-        self._in_flight, self._most_in_flight = 0, float(workers)
+        self._sent_at: dict[requests.PreparedRequest, float] = {}  # of the requests in flight
+        self._most_in_flight = float(workers)
         self._passed = 0  # how many got through since the last hold
         self._quota = math.inf  # how many may get through before requests go one at a time
         self._resume_at = self._refused_since = 0.0
@@ -103,20 +105,22 @@ class Pace:
         """Seconds until requests may be sent again, 0 if they may."""
         return max(0.0, self._resume_at - time.monotonic())
 
-    def acquire(self) -> float:
-        """Wait until a request may be sent, and return the time. If none is to be sent, a ReadStoppedError."""
+    def get_matching_policy(self, request: Any) -> None:
+        """None: there is one policy for all requests."""
+
+    def acquire_call(self, request: requests.PreparedRequest, block: bool = True, timeout: float | None = None) -> None:
+        """Wait until `request` may be sent. If it is not to be sent any more, a ReadStoppedError."""
         with self._turn:
-            while not self.stopped and ((hold := self.hold) or self._in_flight + 1 > self._most_in_flight):
+            while not self.stopped and ((hold := self.hold) or len(self._sent_at) + 1 > self._most_in_flight):
                 self._turn.wait(hold or None)
             if self.stopped:
                 raise ReadStoppedError
-            self._in_flight += 1
-            return time.monotonic()
+            self._sent_at[request] = time.monotonic()
 
-    def release(self, sent_at: float, response: requests.Response | None) -> None:
-        """Learn from the answer to the request that was sent at `sent_at`, None if there was none."""
+    def update_from_response(self, request: requests.PreparedRequest, response: requests.Response | None) -> None:
+        """Learn from the answer to `request`, None if there was none."""
         with self._turn:
-            self._in_flight -= 1
+            sent_at = self._sent_at.pop(request)
             if response is not None and sent_at >= self._resume_at:  # not sent before the last hold
                 self._learn(response)
             self._turn.notify_all()
@@ -149,14 +153,14 @@ class Pace:
             self._passed, self._most_in_flight = 0, 1
 
 
-class TyntecSession(requests.Session):
+class TyntecSession(LimiterSession):
     """A session that can reach `api_url`, which ends in a slash, and nothing else, and keeps no cookie.
 
     It sends requests at `pace`. A refused one is sent again: being refused is no failed attempt in the CDK's count.
     """
 
     def __init__(self, api_url: str, pace: Pace, max_bytes: int) -> None:
-        super().__init__()
+        super().__init__(api_budget=pace)
         self._pace = pace
         # Plain http is spoken on loopback only, where a proxy from the environment would see the key.
         self.trust_env = api_url.startswith("https://")
@@ -174,17 +178,17 @@ class TyntecSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The answer to `request`, read in full, or a RequestException. If reading has stopped, a ReadStoppedError."""
         while True:
-            sent_at, response = self._pace.acquire(), None
             try:
                 response = super().send(request, **kwargs)
-            except requests.RequestException:
+            except ReadStoppedError:
                 raise
             except Exception as error:
+                self._pace.update_from_response(request, None)
+                if isinstance(error, requests.RequestException):
+                    raise
                 # A bare OSError is how requests says that there are no certificates; the rest is not valid HTTP.
                 kind = NoCertificatesError if type(error) is OSError else requests.exceptions.ChunkedEncodingError
                 raise kind(request=request) from error
-            finally:
-                self._pace.release(sent_at, response)
             if response.status_code != TOO_MANY_REQUESTS or self._pace.given_up:
                 return response
             response.connection.close()  # as after any failed attempt, see TyntecErrorHandler

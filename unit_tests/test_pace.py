@@ -49,9 +49,10 @@ class Gateway:
 
 def send(pace: Pace, answer: Callable[[], requests.Response]) -> int:
     """Send one request when the pace allows it, and tell the pace what came back."""
-    sent_at = pace.acquire()
+    request = requests.PreparedRequest()
+    pace.acquire_call(request)
     came = answer()
-    pace.release(sent_at, came)
+    pace.update_from_response(request, came)
     return came.status_code
 
 
@@ -79,7 +80,7 @@ def waiting(pace: Pace) -> Iterator[threading.Event]:
 
     def wait() -> None:
         try:
-            pace.acquire()
+            pace.acquire_call(requests.PreparedRequest())
         except ReadStoppedError:
             pass
         finally:
@@ -123,28 +124,30 @@ def test_after_a_refusal_all_hold_and_then_one_goes_first() -> None:
     pace, gateway = Pace(replace(QUICK, first_wait=0.2), workers=10), Gateway(float("inf"), 1)
     start = time.monotonic()
     assert send(pace, answering(REFUSED)) == REFUSED
-    first = pace.acquire()
+    first = requests.PreparedRequest()
+    pace.acquire_call(first)
     assert time.monotonic() - start >= 0.2
     with waiting(pace) as sent:
         assert not sent.wait(0.1)
-        pace.release(first, gateway.answer())
+        pace.update_from_response(first, gateway.answer())
         assert sent.wait(5)
 
 
 def test_a_first_request_without_an_answer_lets_the_next_go_first() -> None:
     pace = Pace(replace(QUICK, first_wait=0.01), workers=10)
     send(pace, answering(REFUSED))
-    first = pace.acquire()
+    first = requests.PreparedRequest()
+    pace.acquire_call(first)
     with waiting(pace) as sent:
         assert not sent.wait(0.05)
-        pace.release(first, None)
+        pace.update_from_response(first, None)
         assert sent.wait(5)
 
 
 def test_no_more_requests_than_workers_are_in_flight() -> None:
     pace = Pace(QUICK, workers=2)
     for _ in range(2):
-        pace.acquire()
+        pace.acquire_call(requests.PreparedRequest())
     with waiting(pace) as sent:
         assert not sent.wait(0.1)
 
@@ -154,10 +157,11 @@ def test_each_refusal_without_retry_after_holds_twice_as_long_up_to_the_longest(
 
     def refuse(seconds: float) -> None:
         """A refusal after which all hold for `seconds`, and hardly longer."""
-        start = time.monotonic()
+        request, start = requests.PreparedRequest(), time.monotonic()
         send(pace, answering(REFUSED))
         assert pace.hold <= 1.4 * seconds
-        pace.release(pace.acquire(), None)
+        pace.acquire_call(request)
+        pace.update_from_response(request, None)
         assert time.monotonic() - start >= seconds
 
     for seconds in (0.04, 0.08, 0.16, 0.2, 0.2):
@@ -203,7 +207,7 @@ def test_no_more_requests_are_in_flight_than_remain_in_the_window() -> None:
     pace = Pace(QUICK, workers=10)
     send(pace, answering(headers={"RateLimit-Reset": "90", "RateLimit-Remaining": "2"}))
     for _ in range(2):
-        pace.acquire()
+        pace.acquire_call(requests.PreparedRequest())
     with waiting(pace) as sent:
         assert not sent.wait(0.1)
 
@@ -216,10 +220,12 @@ def test_a_failure_that_asks_to_wait_holds_all() -> None:
 
 def test_an_answer_to_a_request_from_before_the_hold_changes_nothing() -> None:
     pace = Pace(QUICK, workers=10)
-    early = [pace.acquire() for _ in range(3)]
-    pace.release(early[0], response(status_code=REFUSED, headers={"Retry-After": "70"}))
-    pace.release(early[1], response(status_code=REFUSED, headers={"Retry-After": "100"}))
-    pace.release(early[2], response())
+    early = [requests.PreparedRequest() for _ in range(3)]
+    for request in early:
+        pace.acquire_call(request)
+    pace.update_from_response(early[0], response(status_code=REFUSED, headers={"Retry-After": "70"}))
+    pace.update_from_response(early[1], response(status_code=REFUSED, headers={"Retry-After": "100"}))
+    pace.update_from_response(early[2], response())
     assert 60 < pace.hold <= 70
 
 
@@ -260,7 +266,7 @@ def test_when_reading_stops_whoever_waits_is_not_sent_any_more() -> None:
         pace.stop()
         assert done.wait(5)
     with pytest.raises(ReadStoppedError):
-        pace.acquire()
+        pace.acquire_call(requests.PreparedRequest())
 
 
 def test_after_a_stop_reading_can_start_anew() -> None:
