@@ -151,6 +151,12 @@ def test_a_key_inside_a_request_id_is_refused(start_sandbox: StartSandbox) -> No
             {"DEPLOYMENT_MODE": "cloud", "TYNTEC_API_URL": "https://name.invalid"},
             "The connection to name.invalid could",
         ),
+        ({"DEPLOYMENT_MODE": "cloud"}, "127.0.0.1 belongs to a private network, which cannot be reached"),
+        (
+            {"DEPLOYMENT_MODE": "cloud", "TYNTEC_API_URL": "http://127.0.0.1:9"},
+            "on Airbyte Cloud TYNTEC_API_URL names this machine",
+        ),
+        ({"ALL_PROXY": "socks5://127.0.0.1:9"}, "The environment variable HTTPS_PROXY (or ALL_PROXY) names a SOCKS"),
         ({"TYNTEC_API_URL": "https://name.invalid"}, "whether this machine can reach name.invalid: its firewall, DNS"),
     ],
 )
@@ -160,7 +166,7 @@ def test_what_the_environment_breaks_is_named(variables: dict[str, str], words: 
     assert words in result.connection_status["message"]
     result = run(None, "read", streams=["message_status"], variables={**local, **variables})
     assert words in result.error("message_status")
-    fixable = "does not name" in words or "names a file" in words
+    fixable = "could" not in words and "can reach" not in words
     assert result.errors("message_status")[0]["failure_type"] == ("config_error" if fixable else "transient_error")
 
 

@@ -6,13 +6,12 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from importlib.resources import files
-from itertools import chain
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import yaml
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, ValidationInfo
 
 from source_tyntec_sms.errors import config_error
 
@@ -22,9 +21,7 @@ API_URL_VARIABLE = "TYNTEC_API_URL"
 MAX_WORKERS = 40
 NEWER_MESSAGE = "Enter the requestId of a newer message in the setting 'SMS Message Request ID'."
 
-_SETTINGS_OF_EARLIER_CONNECTOR = ("to", "from", "message")
 _KEY = r"^[!#-&(-\[\]-~]+$"
-_SEPARATORS = re.compile(r"[\s,;]+")
 _ADDRESS = re.compile(
     r"(https://([\w-]+\.)*[\w-]+"
     r"|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:(?P<port>\d{1,5}))?/?",  # ignore-https-check: on loopback
@@ -36,44 +33,40 @@ _REASONS = {
     "string_type": "must be a string",
     "list_type": "must be a list of strings",
     "string_too_short": "is empty",
+    "string_unicode": "contains half of a character",
     "string_pattern_mismatch": "contains a character that no key has (white space, a quotation mark, a backslash, or a "
     "control or non-ASCII character). Copy the key again, without anything around it",
 }
 
 
-def _request_ids(value: Any, others: ValidationInfo) -> list[str]:
-    # A message must not quote an id: it may be the key, entered here by mistake.
-    if not isinstance(value, str):
-        raise ValueError("must be a string")  # noqa: TRY004  (pydantic makes errors of ValueErrors only)
-    request_ids = [request_id for request_id in _SEPARATORS.split(value) if request_id]
+def _request_ids(entry: str, others: ValidationInfo) -> str:
+    """The ids in `entry`, separated by spaces. The errors do not quote them: one may be the key, entered by mistake."""
+    request_ids = re.sub("[,;]", " ", entry).split()
     if not request_ids:
         raise ValueError("is empty")
     # urllib3 resolves dot segments, quoted or not: such an id would climb to another path.
     if {".", ".."} & set(request_ids) or not "".join(request_ids).isprintable():
         raise ValueError("is not a request id: it consists of dots, or contains a control character")
     # The key would be sent in a path and named in messages, where a secret does not belong.
-    if any(others.data.get("api_key", "\n") in request_id for request_id in request_ids):
+    if "api_key" in others.data and others.data["api_key"] in entry:
         raise ValueError("contains the API key. Enter the requestId of a sent SMS")
     if others.field_name == "message_request_id" and len(request_ids) > 1:
         raise ValueError(
             "takes one request id. Enter the others in the setting 'Additional SMS Message Request IDs' "
             "(additional_message_request_ids)"
         )
-    return request_ids
+    return " ".join(request_ids)
 
 
-RequestIds = Annotated[list[str], BeforeValidator(_request_ids)]
+RequestIds = Annotated[str, AfterValidator(_request_ids)]
 
 
-class Config(BaseModel):
+class Config(BaseModel, extra="allow", frozen=True):
     """What a user enters when setting up the connection. The form for it is `spec.yaml`.
 
     Unknown properties are accepted, because a configuration written for another version must stay readable.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    # The types are those after validation: an entry of ids is a string, split into the ids that it holds.
     api_key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=_KEY)]
     message_request_id: RequestIds
     additional_message_request_ids: list[RequestIds] = []
@@ -82,7 +75,7 @@ class Config(BaseModel):
     @property
     def request_ids(self) -> list[str]:
         """Every request id once, in the order given, `message_request_id` first."""
-        return list(dict.fromkeys(chain(self.message_request_id, *self.additional_message_request_ids)))
+        return list(dict.fromkeys(" ".join([self.message_request_id, *self.additional_message_request_ids]).split()))
 
     @property
     def warnings(self) -> Iterator[str]:
@@ -91,7 +84,7 @@ class Config(BaseModel):
         for name in self.model_extra or {}:
             near = get_close_matches(name, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"The settings are {', '.join(known)}."
-            if name in _SETTINGS_OF_EARLIER_CONNECTOR:
+            if name in ("to", "from", "message"):
                 hint = f"It belongs to the earlier connector. See the migration guide: {SPEC['documentationUrl']}"
             if not name.startswith("_"):  # those are Airbyte's own
                 yield f"The setting {name} is unknown and ignored. {hint}"
@@ -102,18 +95,20 @@ class Config(BaseModel):
 
         From here on the key is masked in all that is logged, also in the forms in which an API may echo it.
         """
+        # pydantic refuses a name that holds half of a surrogate pair.
+        named = {name.encode(errors="replace").decode(): value for name, value in config.items() if value is not None}
         try:
-            settings = cls.model_validate({name: value for name, value in config.items() if value is not None})
+            settings = cls.model_validate(named)
         except ValidationError as error:
             raise config_error(" ".join(_sentences(error))) from None
         key = settings.api_key
         quoted = [quote(key, safe=safe) for safe in ("", "/", "/:")]
+        lower = [re.sub("%..", lambda code: code[0].lower(), form) for form in quoted]
         encoded = [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]
-        lower = [re.sub(r"%..", lambda code: code[0].lower(), form) for form in quoted]
+        bare = [form.rstrip("=") for form in encoded]
         slashed = key.replace("/", r"\/")  # as some write JSON
-        forms = {key, slashed, *quoted, *lower, *encoded, *(form.rstrip("=") for form in encoded)}
-        for form in sorted(forms, key=len, reverse=True):  # because one may contain another
-            add_to_secrets(form)
+        for form in sorted({key, slashed, *quoted, *lower, *encoded, *bare}, key=len, reverse=True):
+            add_to_secrets(form)  # the longest first, because one may contain another
         return settings
 
 

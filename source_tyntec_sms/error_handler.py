@@ -7,7 +7,7 @@ from importlib.resources import files
 from logging import Logger
 from pydoc import locate
 from random import uniform
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 import yaml
@@ -22,8 +22,7 @@ from source_tyntec_sms.session import Pace, RetryPolicy, retry_after
 LONGEST_QUOTE = 300
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(NamedTuple):
     """An entry of the table, which says what its properties mean."""
 
     action: str
@@ -35,15 +34,13 @@ class Meaning:
 
 Answers = Mapping[str, Meaning]
 
-
-def _answers(*parts: str) -> Answers:
-    return {str(key): Meaning(**entry) for part in parts for key, entry in _TABLE[part].items()}
-
-
-_TABLE = yaml.safe_load(files(__package__).joinpath("answers.yaml").read_bytes())
-STATUS_ANSWERS = _answers("every endpoint", "message status")
-LIST_ANSWERS = _answers("every endpoint", "list")
-EXCEPTIONS: Mapping[Any, Meaning] = {locate(name): meaning for name, meaning in _answers("exceptions").items()}
+_TABLE = {
+    part: {str(key): Meaning(**entry) for key, entry in entries.items()}
+    for part, entries in yaml.safe_load(files(__package__).joinpath("answers.yaml").read_bytes()).items()
+}
+STATUS_ANSWERS: Answers = _TABLE["every endpoint"] | _TABLE["message status"]
+LIST_ANSWERS: Answers = _TABLE["every endpoint"] | _TABLE["list"]
+EXCEPTIONS: Mapping[Any, Meaning] = {locate(name): meaning for name, meaning in _TABLE["exceptions"].items()}
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class TyntecErrorHandler(ErrorHandler):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
         """What to do with an answer, or with the exception that came in its place."""
-        facts = dict(self.facts)
+        facts = {**self.facts, "longest": self.policy.longest_hold, "kind": type(response_or_exception).__name__}
         if isinstance(response_or_exception, requests.Response):
             meaning = self._meaning_of_response(response_or_exception, facts)
             if meaning.action in ("RETRY", "FAIL"):
@@ -81,35 +78,31 @@ class TyntecErrorHandler(ErrorHandler):
                 response_or_exception.json = dict  # type: ignore[method-assign]
         else:
             meaning = _meaning_of_exception(response_or_exception)
-        # Once reading has stopped, requests that are under way are not repeated any more.
-        action = "FAIL" if self.pace.stopped and meaning.action == "RETRY" else meaning.action
         if meaning.stop:
             self.pace.stop()
+        # Once reading has stopped, requests that are under way are not repeated any more.
+        action = "FAIL" if self.pace.stopped and meaning.action == "RETRY" else meaning.action
         return ErrorResolution(ResponseAction(action), FailureType(meaning.failure_type), meaning.words.format(**facts))
 
     def _meaning_of_response(self, response: requests.Response, facts: dict[str, Any]) -> Meaning:
         """The entry for an answer. What its words need is put into `facts`."""
-        code, longest = response.status_code, self.policy.longest_hold
-        key = f"{code}" if f"{code}" in self.answers else f"{code // 100}xx"
-        meaning, condition = self.answers.get(key, self.answers["5xx"]), ""
-        if meaning.action == "SUCCESS":
+        code = response.status_code
+        key = next(key for key in (f"{code}", f"{code // 100}xx", "5xx") if key in self.answers)
+        condition = ""
+        if self.answers[key].action == "SUCCESS":
             try:
                 facts["problem"] = self.problem(response)
                 condition = "not meant" if facts["problem"] else ""
             except ValueError:
                 condition = "not JSON"
-            if not condition:
-                return meaning
-        elif retry_after(response) > longest:
+        elif retry_after(response) > self.policy.longest_hold:
             condition = "wait too long"
         elif "no route matched" in quote_answer(response).lower():
             condition = "no route"
-        facts |= {
-            "answer": quote_answer(response),
-            "seconds": f"{retry_after(response):,.0f}",
-            "longest": f"{longest:,.0f}",
-        }
-        return self.answers.get(f"{key}, {condition}", meaning)
+        meaning = self.answers.get(f"{key}, {condition}", self.answers[key])
+        if meaning.words:
+            facts |= {"answer": quote_answer(response), "seconds": retry_after(response)}
+        return meaning
 
 
 @dataclass(frozen=True)
@@ -126,8 +119,7 @@ class TyntecBackoffStrategy(BackoffStrategy):
             code = getattr(response_or_exception, "status_code", "none")
             attempt = f"attempt {attempt_count + 1} of {self.policy.max_attempts}"
             self.logger.info("No usable answer (HTTP status: %s); %s follows in %.1f seconds.", code, attempt, seconds)
-        # The CDK sleeps a second more than it is told, and takes 0 for no answer.
-        return seconds - 1 or -1e-9
+        return seconds - 1
 
 
 def _meaning_of_exception(error: Exception | None) -> Meaning:
@@ -135,10 +127,7 @@ def _meaning_of_exception(error: Exception | None) -> Meaning:
     chain: list[BaseException | None] = [error]
     while last := chain[-1]:
         chain.append(last.__cause__ or last.__context__)
-    for kind, meaning in EXCEPTIONS.items():
-        if any(isinstance(each, kind) for each in chain):
-            return meaning
-    return Meaning("FAIL", words=f"The request could not be sent ({type(error).__name__}).")
+    return next(meaning for kind, meaning in EXCEPTIONS.items() if any(isinstance(each, kind) for each in chain))
 
 
 def quote_answer(response: requests.Response) -> str:

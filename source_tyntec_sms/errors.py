@@ -17,13 +17,11 @@ def config_error(message: str) -> AirbyteTracedException:
 
 def in_plain_words(error: Exception) -> AirbyteTracedException:
     """`error` as the one exception that is shown to a user."""
-    retried = error.__context__
     if not isinstance(error, AirbyteTracedException):
         return traced(
             f"The connector failed with an unexpected error ({type(error).__name__}). Report it to the maintainers of "
             "this connector, with the log of this sync."
         )
-    if isinstance(retried, BaseBackoffException):
-        # The CDK wraps the message of the last retry in words of its own.
-        return traced(str(retried), retried.failure_type or FailureType.transient_error)
-    return traced(str(error), error.failure_type)
+    # The CDK wraps the message of the last retry in words of its own.
+    plain = error.__context__ if isinstance(error.__context__, BaseBackoffException) else error
+    return traced(str(plain), error.failure_type)

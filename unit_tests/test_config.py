@@ -69,6 +69,12 @@ def test_a_key_with_a_character_that_no_key_has_is_refused(key: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["api_key", "message_request_id"])
+def test_half_of_a_character_in_a_setting_is_refused_by_its_name(name: str) -> None:
+    assert f"({name}) " in refusal(config(**{name: "id\ud800"}))
+    assert "a whole number" not in refusal(config(**{name: "id\ud800"}))
+
+
 @pytest.mark.parametrize("key", ["", " ", "\t\r\n"])
 def test_an_empty_key_is_refused(key: str) -> None:
     assert refusal(config(api_key=key)) == "The setting 'Tyntec API Key' (api_key) is empty."
@@ -272,6 +278,11 @@ def test_a_setting_of_the_earlier_connector_is_a_warning_that_names_the_migratio
         f"The setting {name} is unknown and ignored. It belongs to the earlier connector. See the migration guide: "
         f"{SPEC.documentationUrl}"
     )
+
+
+def test_an_unknown_setting_whose_name_holds_half_of_a_character_is_a_warning() -> None:
+    (warning,) = Config.parse(config(**{"zone\ud800": 1})).warnings
+    assert warning.startswith("The setting zone? is unknown and ignored.")
 
 
 def test_neither_a_known_setting_nor_airbytes_own_is_a_warning() -> None:
