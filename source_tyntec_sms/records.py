@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,6 @@ import requests
 from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
 
 Row = dict[str, Any]
-Convert = Callable[[Any], Any]
 
 # One JSON escape: a surrogate pair, else what cannot be stored (NUL, or half of a pair), else any other.
 _ESCAPE = re.compile(
@@ -20,13 +20,11 @@ _ESCAPE = re.compile(
 )
 _CHARSET = re.compile(r"(utf-?(16|32)([bl]e)?|iso-?8859-?\d+|windows-125\d|latin-?1)", re.IGNORECASE)
 _DIGITS = re.compile(r"[+-]?\d{1,19}", re.ASCII)
-_EPOCH_MILLISECONDS = re.compile(r"\d{13}", re.ASCII)
 _ISO_8601 = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:(?<=:\d\d:\d\d)[.,](\d+))? ?"
     r"(?:Z|([+-](?:[01]\d|2[0-3]))(?::?([0-5]\d))?)?)?",
     re.ASCII | re.IGNORECASE,
 )
-_EPOCH = datetime(1970, 1, 1)  # naive, because all date-times here are UTC
 
 
 def decode(response: requests.Response) -> Any:
@@ -36,23 +34,24 @@ def decode(response: requests.Response) -> Any:
     halve an emoji. Destinations can store neither that nor NUL, so both become U+FFFD. A number that is too large for
     a float becomes the string that was sent, because JSON has no infinity. A body that is not JSON is a ValueError.
     """
-    if not hasattr(response, "document"):
-        # JSON is UTF-8 (RFC 8259), whatever charset the header names. Only what is not is read as the header says.
-        try:
-            text = response.content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            # requests would guess; and of the codecs that Python has, some take hours.
-            response.encoding = response.encoding if _CHARSET.fullmatch(response.encoding or "") else "utf-8"
-            text = response.text
-        if "\\u" in text:
-            text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape["lost"] else escape[0], text)
-        try:
-            # int refuses NaN and Infinity, which are not JSON.
-            document = json.loads(text, parse_constant=int, parse_float=_number, parse_int=_number)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-        response.document = document  # type: ignore[attr-defined]
-    return response.document  # type: ignore[attr-defined]
+    if hasattr(response, "document"):
+        return response.document
+    # JSON is UTF-8 (RFC 8259), whatever charset the header names. Only what is not is read as the header says.
+    try:
+        text = response.content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # requests would guess; and of the codecs that Python has, some take hours.
+        response.encoding = response.encoding if _CHARSET.fullmatch(response.encoding or "") else "utf-8"
+        text = response.text
+    if "\\u" in text:
+        text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape["lost"] else escape[0], text)
+    try:
+        # int refuses NaN and Infinity, which are not JSON.
+        document = json.loads(text, parse_constant=int, parse_float=_number, parse_int=_number)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    response.document = document  # type: ignore[attr-defined]
+    return document
 
 
 def _number(digits: str) -> int | float | str:
@@ -78,16 +77,15 @@ class SchemaTransformer(TypeTransformer):
         self._convert(record)
 
 
-def _converter(schema: Mapping[str, Any]) -> tuple[type | None, Convert]:
+def _converter(schema: Mapping[str, Any]) -> tuple[type | None, Callable[[Any], Any]]:
     """The Python type that needs no conversion, if there is one, and the conversion of all others."""
-    (declared,) = (name for name in schema["type"] if name != "null")
-    if schema.get("format") == "date-time":
-        return None, to_date_time
+    declared = schema.get("format", schema["type"][-1])  # the other type is null
     if declared == "array":
         convert_item = _converter(schema["items"])[1]
         return None, lambda value: [convert_item(item) for item in value] if isinstance(value, list) else value
     if declared != "object":
-        return {"string": (str, to_string), "integer": (int, to_integer)}.get(declared, (None, lambda value: value))
+        conversions = {"date-time": (None, to_date_time), "integer": (int, to_integer), "string": (str, to_string)}
+        return conversions.get(declared, (None, lambda value: value))
     fields = [(name, *_converter(subschema)) for name, subschema in schema["properties"].items()]
 
     def convert(value: Any) -> Any:
@@ -120,16 +118,13 @@ def to_date_time(value: Any) -> Any:
     UTC, because destinations that store a timestamp without a time zone drop the offset. A date-time without an offset
     is taken as UTC; the CDK does the same. The fraction of a second keeps its digits.
     """
-    try:
+    with suppress(OverflowError, ValueError):  # a day that does not exist, or a year that Python cannot count
         if isinstance(value, str) and (match := _ISO_8601.fullmatch(value)):
             date, time, fraction, hours, minutes = match.groups()
             local = datetime.fromisoformat(f"{date} {time or '00:00'}{hours or '+00'}:{minutes or '00'}")
-            moment = local.astimezone(timezone.utc).replace(tzinfo=None)
-        elif value.__class__ in (int, float) or (isinstance(value, str) and _EPOCH_MILLISECONDS.fullmatch(value)):
-            moment = _EPOCH + timedelta(milliseconds=float(value))
-            fraction = f"{moment.microsecond:06}".removesuffix("000") if moment.microsecond else ""
-        else:
-            return value
-    except (OverflowError, ValueError):  # a day that does not exist, or a year that Python cannot count
-        return value
-    return f"{moment.replace(microsecond=0).isoformat()}{f'.{fraction}' if fraction else ''}Z"
+            moment = local.astimezone(timezone.utc).isoformat().removesuffix("+00:00")
+            return f"{moment}.{fraction}Z" if fraction else f"{moment}Z"
+        if value.__class__ in (int, float) or (isinstance(value, str) and re.fullmatch("[0-9]{13}", value)):
+            moment = (datetime(1970, 1, 1) + timedelta(milliseconds=float(value))).isoformat()
+            return f"{moment.removesuffix('000')}Z"  # without microseconds, if there are none
+    return value
