@@ -58,9 +58,6 @@ def _request_ids(entry: str, others: ValidationInfo) -> str:
     return " ".join(request_ids)
 
 
-RequestIds = Annotated[str, AfterValidator(_request_ids)]
-
-
 class Config(BaseModel, extra="allow", frozen=True):
     """What a user enters when setting up the connection. The form for it is `spec.yaml`.
 
@@ -68,8 +65,8 @@ class Config(BaseModel, extra="allow", frozen=True):
     """
 
     api_key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=_KEY)]
-    message_request_id: RequestIds
-    additional_message_request_ids: list[RequestIds] = []
+    message_request_id: Annotated[str, AfterValidator(_request_ids)]
+    additional_message_request_ids: list[Annotated[str, AfterValidator(_request_ids)]] = []
     num_workers: Annotated[int, Field(strict=True, ge=1, le=MAX_WORKERS)] = 10
 
     @property
@@ -102,13 +99,12 @@ class Config(BaseModel, extra="allow", frozen=True):
         except ValidationError as error:
             raise config_error(" ".join(_sentences(error))) from None
         key = settings.api_key
-        quoted = [quote(key, safe=safe) for safe in ("", "/", "/:")]
-        lower = [re.sub("%..", lambda code: code[0].lower(), form) for form in quoted]
-        encoded = [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]
-        bare = [form.rstrip("=") for form in encoded]
-        slashed = key.replace("/", r"\/")  # as some write JSON
-        for form in sorted({key, slashed, *quoted, *lower, *encoded, *bare}, key=len, reverse=True):
-            add_to_secrets(form)  # the longest first, because one may contain another
+        forms = [key, key.replace("/", r"\/"), *(quote(key, safe=safe) for safe in ("", "/", "/:"))]  # \/ as in JSON
+        forms += [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]
+        forms += [form.rstrip("=") for form in forms]
+        forms += [re.sub("%..", lambda code: code[0].lower(), form) for form in forms]
+        for form in sorted(set(forms), key=len, reverse=True):  # because one may contain another
+            add_to_secrets(form)
         return settings
 
 
@@ -131,9 +127,8 @@ def api_url() -> str:
     match = _ADDRESS.fullmatch(address)
     if not match or not 0 < int(match["port"] or 443) < 2**16:
         raise config_error(
-            f"The environment variable {API_URL_VARIABLE} must be an address like {API_URL}, or "
-            "http://127.0.0.1:8080 on this machine: "  # ignore-https-check
-            "https anywhere, plain http only on a loopback host, and nothing after the port. Correct it, or remove it "
-            "to use tyntec's API."
+            f"The environment variable {API_URL_VARIABLE} must be an address like {API_URL}, or on this machine like "
+            "http://127.0.0.1:8080, "  # ignore-https-check
+            "with nothing after the port. Correct it, or remove it to use tyntec's API."
         )
     return address.rstrip("/")
