@@ -44,14 +44,15 @@ EXCEPTIONS: Mapping[Any, Meaning] = {locate(name): meaning for name, meaning in 
 
 
 @dataclass(frozen=True)
-class TyntecErrorHandler(ErrorHandler):
+class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
     """Looks up what an answer means, and tells the pace to stop where no further request can succeed.
 
     Replaces the CDK's `HttpStatusErrorHandler`, which takes a redirect and a page of HTML for success, and maps
-    exceptions by their exact class.
+    exceptions by their exact class. Waits exponentially longer before each attempt, with jitter, which the CDK's
+    default has not: workers must not retry in step.
 
     facts: the {host} and the {limit} for the words. problem: what is wrong with a successful answer, if anything; if
-        it is not JSON, a ValueError.
+        it is not JSON, a ValueError. logger: is told of each attempt that follows.
     """
 
     answers: Answers
@@ -59,12 +60,22 @@ class TyntecErrorHandler(ErrorHandler):
     pace: Pace
     facts: Mapping[str, Any]
     problem: Callable[[requests.Response], str | None]
+    logger: Logger
     max_time = 24 * 3600  # effectively none: the CDK counts the waits for tyntec's rate limit, too
 
     @property
     def max_retries(self) -> int:
         """How many attempts may follow the first."""
         return self.policy.max_attempts - 1
+
+    def backoff_time(self, response_or_exception: Any, attempt_count: int) -> float:
+        """Seconds to wait before the attempt that follows `attempt_count`, less the one that the CDK adds."""
+        seconds = self.policy.wait(attempt_count) * uniform(0.5, 1)
+        if attempt_count < self.policy.max_attempts:
+            code = getattr(response_or_exception, "status_code", "none")
+            attempt = f"attempt {attempt_count + 1} of {self.policy.max_attempts}"
+            self.logger.info("No usable answer (HTTP status: %s); %s follows in %.1f seconds.", code, attempt, seconds)
+        return seconds - 1
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
         """What to do with an answer, or with the exception that came in its place."""
@@ -103,23 +114,6 @@ class TyntecErrorHandler(ErrorHandler):
         if meaning.words:
             facts |= {"answer": quote_answer(response), "seconds": retry_after(response)}
         return meaning
-
-
-@dataclass(frozen=True)
-class TyntecBackoffStrategy(BackoffStrategy):
-    """Waits exponentially longer, with jitter, which the CDK's default has not: workers must not retry in step."""
-
-    policy: RetryPolicy
-    logger: Logger
-
-    def backoff_time(self, response_or_exception: Any, attempt_count: int) -> float:
-        """Seconds to wait before the attempt that follows `attempt_count`, less the one that the CDK adds."""
-        seconds = self.policy.wait(attempt_count) * uniform(0.5, 1)
-        if attempt_count < self.policy.max_attempts:
-            code = getattr(response_or_exception, "status_code", "none")
-            attempt = f"attempt {attempt_count + 1} of {self.policy.max_attempts}"
-            self.logger.info("No usable answer (HTTP status: %s); %s follows in %.1f seconds.", code, attempt, seconds)
-        return seconds - 1
 
 
 def _meaning_of_exception(error: Exception | None) -> Meaning:

@@ -63,12 +63,13 @@ class TyntecStream(HttpStream, ABC):
         self._next_notice = 0.0
         self.transformer = SchemaTransformer(self.get_json_schema())
         facts = {"host": parse.urlsplit(self.url_base).hostname, "limit": self.max_bytes // 1_000_000}
+        handler = error_handler.TyntecErrorHandler(self.answers, policy, pace, facts, self.problem, self.logger)
         # HttpStream cannot be given a session or a logger: its own reaches any host, and logs in the CDK's words.
         self._http_client = HttpClient(
             name=self.name,
             logger=_client_logger,
-            error_handler=error_handler.TyntecErrorHandler(self.answers, policy, pace, facts, self.problem),
-            backoff_strategy=error_handler.TyntecBackoffStrategy(policy, self.logger),
+            error_handler=handler,
+            backoff_strategy=handler,
             session=TyntecSession(self.url_base, pace, self.max_bytes),
         )
 

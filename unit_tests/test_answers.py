@@ -21,7 +21,6 @@ from source_tyntec_sms.error_handler import (
     EXCEPTIONS,
     LIST_ANSWERS,
     STATUS_ANSWERS,
-    TyntecBackoffStrategy,
     TyntecErrorHandler,
 )
 from source_tyntec_sms.session import CHECK, READ, AnswerTooLargeError, NoCertificatesError, Pace, RetryPolicy
@@ -378,7 +377,7 @@ def test_failures_that_pass_are_not_seen_in_the_records(
 
 def test_once_reading_has_stopped_a_failure_is_not_retried() -> None:
     pace = Pace(READ, workers=1)
-    handler = TyntecErrorHandler(STATUS_ANSWERS, READ, pace, {"host": "api", "limit": 5}, lambda _: None)
+    handler = TyntecErrorHandler(STATUS_ANSWERS, READ, pace, {"host": "api", "limit": 5}, lambda _: None, LOGGER)
     assert handler.interpret_response(response(status_code=500)).response_action is ResponseAction.RETRY
     assert handler.interpret_response(response(status_code=404)).response_action is ResponseAction.IGNORE
     pace.stop()
@@ -390,7 +389,7 @@ def test_once_reading_has_stopped_a_failure_is_not_retried() -> None:
 def test_a_failure_that_asks_to_wait_for_as_long_as_the_policy_allows_is_retried(
     seconds: int, action: ResponseAction
 ) -> None:
-    handler = TyntecErrorHandler(LIST_ANSWERS, READ, Pace(READ, workers=1), {}, lambda _: None)
+    handler = TyntecErrorHandler(LIST_ANSWERS, READ, Pace(READ, workers=1), {}, lambda _: None, LOGGER)
     failed = response(status_code=503, headers={"Retry-After": str(seconds)})
     assert handler.interpret_response(failed).response_action is action
 
@@ -414,11 +413,11 @@ def test_refusals_are_no_attempts_until_none_got_through_for_the_longest_hold(ap
 
 @pytest.mark.parametrize("policy", [READ, CHECK])
 def test_waits_grow_with_jitter_and_stay_within_the_policy(policy: RetryPolicy) -> None:
-    strategy = TyntecBackoffStrategy(policy, LOGGER)
+    handler = TyntecErrorHandler(STATUS_ANSWERS, policy, Pace(policy, workers=1), {}, lambda _: None, LOGGER)
     for attempt in range(1, 60):
         full = min(policy.first_wait * 2 ** (attempt - 1), policy.longest_wait)
         assert policy.wait(attempt) == full
-        waits = {strategy.backoff_time(None, attempt) + 1 for _ in range(50)}  # the CDK sleeps a second more
+        waits = {handler.backoff_time(None, attempt) + 1 for _ in range(50)}  # the CDK sleeps a second more
         assert len(waits) > 10
         assert all(full / 2 <= wait <= full for wait in waits)
 
