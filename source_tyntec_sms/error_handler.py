@@ -79,7 +79,7 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
         """What to do with an answer, or with the exception that came in its place."""
-        facts = {**self.facts, "longest": self.policy.longest_hold, "kind": type(response_or_exception).__name__}
+        facts = dict(self.facts)
         if isinstance(response_or_exception, requests.Response):
             meaning = self._meaning_of_response(response_or_exception, facts)
             if meaning.action in ("RETRY", "FAIL"):
@@ -89,6 +89,7 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
                 response_or_exception.json = dict  # type: ignore[method-assign]
         else:
             meaning = _meaning_of_exception(response_or_exception)
+            facts["kind"] = type(response_or_exception).__name__
         if meaning.stop:
             self.pace.stop()
         # Once reading has stopped, requests that are under way are not repeated any more.
@@ -97,23 +98,23 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
 
     def _meaning_of_response(self, response: requests.Response, facts: dict[str, Any]) -> Meaning:
         """The entry for an answer. What its words need is put into `facts`."""
-        code = response.status_code
-        key = next(key for key in (f"{code}", f"{code // 100}xx", "5xx") if key in self.answers)
-        condition = ""
-        if self.answers[key].action == "SUCCESS":
+        code, longest = response.status_code, self.policy.longest_hold
+        key = f"{code}" if f"{code}" in self.answers else f"{code // 100}xx"
+        meaning, condition = self.answers.get(key, self.answers["5xx"]), ""
+        if meaning.action == "SUCCESS":
             try:
                 facts["problem"] = self.problem(response)
                 condition = "not meant" if facts["problem"] else ""
             except ValueError:
                 condition = "not JSON"
-        elif retry_after(response) > self.policy.longest_hold:
+        elif retry_after(response) > longest:
             condition = "wait too long"
         elif "no route matched" in quote_answer(response).lower():
             condition = "no route"
-        meaning = self.answers.get(f"{key}, {condition}", self.answers[key])
-        if meaning.words:
-            facts |= {"answer": quote_answer(response), "seconds": retry_after(response)}
-        return meaning
+        if meaning.action == "SUCCESS" and not condition:
+            return meaning
+        facts |= {"answer": quote_answer(response), "seconds": retry_after(response), "longest": longest}
+        return self.answers.get(f"{key}, {condition}", meaning)
 
 
 def _meaning_of_exception(error: Exception | None) -> Meaning:
