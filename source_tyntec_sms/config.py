@@ -9,13 +9,13 @@ from importlib.resources import files
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import yaml
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, ValidationInfo
 
 from source_tyntec_sms.errors import config_error
 
-SPEC = yaml.safe_load(files(__package__).joinpath("spec.yaml").read_bytes())
+SPEC = safe_load_yaml(files(__package__).joinpath("spec.yaml").read_bytes())
 API_URL = "https://api.tyntec.com"
 API_URL_VARIABLE = "TYNTEC_API_URL"
 MAX_WORKERS = 40

@@ -10,11 +10,11 @@ from random import uniform
 from typing import Any, NamedTuple
 
 import requests
-import yaml
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy, ErrorHandler
 from airbyte_cdk.sources.streams.http.error_handlers.response_models import ErrorResolution, ResponseAction
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
 from source_tyntec_sms.records import decode
 from source_tyntec_sms.session import Pace, RetryPolicy, retry_after
@@ -36,7 +36,7 @@ Answers = Mapping[str, Meaning]
 
 _TABLE = {
     part: {str(key): Meaning(**entry) for key, entry in entries.items()}
-    for part, entries in yaml.safe_load(files(__package__).joinpath("answers.yaml").read_bytes()).items()
+    for part, entries in safe_load_yaml(files(__package__).joinpath("answers.yaml").read_bytes()).items()
 }
 STATUS_ANSWERS: Answers = _TABLE["every endpoint"] | _TABLE["message status"]
 LIST_ANSWERS: Answers = _TABLE["every endpoint"] | _TABLE["list"]

@@ -39,7 +39,7 @@ class SourceTyntecSms(AbstractSource):
         """Whether the key and the request id can be used, by one request for that id's status; if not, why not."""
         try:
             settings = Config.parse(config)
-            (request_id,) = settings.message_request_id
+            request_id = settings.message_request_id
             MessageStatus(settings, self._check_policy, Pace(self._check_policy, workers=1)).status(request_id)
         except NoStatusError as error:
             words = f"The API key works, but tyntec has no status for the SMS request id {request_id}"
