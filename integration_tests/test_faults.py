@@ -91,7 +91,7 @@ FAULTS = [
     Fault("no-list", "an object without the list", NOT_MEANT, NOT_MEANT, MEANT),
     Fault("rows-of-text", "a list with strings for rows", NOT_MEANT, NOT_MEANT, MEANT),
     Fault("message-only", "200 with an error of the gateway", NOT_MEANT, NOT_MEANT, MEANT),
-    Fault("id-of-another", "the status of another message", NOT_MEANT, READS, 'with the status of "id-0"'),
+    Fault("id-of-another", "the status of another message", NOT_MEANT, READS, "with the status of id-0"),
     Fault("id-in-capitals", "the request id in capitals", READS, READS),
     Fault("wrong-charset", "ISO 8859-1 instead of UTF-8", READS, NOT_MEANT),
     Fault("unknown-charset", "a charset that does not exist", READS, NOT_MEANT),

@@ -153,10 +153,10 @@ class MessageStatus(TyntecStream):
         asked, named = parse.unquote((response.request.url or "").rpartition("/")[2]), fields.get("requestId")
         if named in (None, "") and fields.get("status") not in DELIVERY_STATES:
             return f"tyntec is failing: {error_handler.quote_answer(response)} where a status was expected."
-        if named in (None, "") or (isinstance(named, str) and named.lower() == asked.lower()):
+        other = named if isinstance(named, str) else json.dumps(named, ensure_ascii=False)
+        if named in (None, "") or other.lower() == asked.lower():
             return None
-        other = error_handler.quote(json.dumps(named, ensure_ascii=False))
-        return f"tyntec answered the request for {asked} with the status of {other}."
+        return f"tyntec answered the request for {asked} with the status of {error_handler.quote(other)}."
 
     def parse_response(self, response: requests.Response, **kwargs: Any) -> list[Row]:
         return [decode(response)]

@@ -134,8 +134,8 @@ OF_A_STATUS = [
         "2xx, not meant",
         {"json": {"requestId": "id-0", "status": "DELIVERED"}},
         SYSTEM,
-        'tyntec answered the request for id-1 with the status of "id-0". If this lasts, report it to the maintainers '
-        "of this connector.",
+        "tyntec answered the request for id-1 with the status of id-0. If this lasts, report it to the maintainers of "
+        "this connector.",
         requests=8,
     ),
     Answer(
