@@ -16,7 +16,7 @@ from integration_tests.connector import LISTS, ROOT, STREAMS, TIME_SCALE, config
 from source_tyntec_sms.session import CHECK, READ
 
 RETRIED = "is retried, then fails: `transient_error`"
-NOT_MEANT = "is retried, then fails: `system_error`"
+UNEXPECTED = "is retried, then fails: `system_error`"
 FAILS = "fails: `system_error`"
 AT_ONCE = "fails at once: `transient_error`"
 WAITED_FOR = "is waited for, then fails: `transient_error`"
@@ -84,17 +84,17 @@ FAULTS = [
     Fault("nan", "`NaN`, which is not JSON", RETRIED, RETRIED, "not with JSON"),
     Fault("deep", "200,000 brackets", RETRIED, RETRIED, "not with JSON"),
     Fault("no-content", "204 without a body", RETRIED, "is read as no rows", "answered 204"),
-    Fault("null", "`null`", NOT_MEANT, NOT_MEANT, MEANT),
-    Fault("list", "an empty list", NOT_MEANT, NOT_MEANT, MEANT),
-    Fault("string", "a string", NOT_MEANT, NOT_MEANT, MEANT),
-    Fault("number", "a number", NOT_MEANT, NOT_MEANT, MEANT),
-    Fault("no-list", "an object without the list", NOT_MEANT, NOT_MEANT, MEANT),
-    Fault("rows-of-text", "a list with strings for rows", NOT_MEANT, NOT_MEANT, MEANT),
-    Fault("message-only", "200 with an error of the gateway", NOT_MEANT, NOT_MEANT, MEANT),
-    Fault("id-of-another", "the status of another message", NOT_MEANT, READS, "with the status of id-0"),
+    Fault("null", "`null`", UNEXPECTED, UNEXPECTED, MEANT),
+    Fault("list", "an empty list", UNEXPECTED, UNEXPECTED, MEANT),
+    Fault("string", "a string", UNEXPECTED, UNEXPECTED, MEANT),
+    Fault("number", "a number", UNEXPECTED, UNEXPECTED, MEANT),
+    Fault("no-list", "an object without the list", UNEXPECTED, UNEXPECTED, MEANT),
+    Fault("rows-of-text", "a list with strings for rows", UNEXPECTED, UNEXPECTED, MEANT),
+    Fault("message-only", "200 with an error of the gateway", UNEXPECTED, UNEXPECTED, MEANT),
+    Fault("id-of-another", "the status of another message", UNEXPECTED, READS, "with the status of id-0"),
     Fault("id-in-capitals", "the request id in capitals", READS, READS),
-    Fault("wrong-charset", "ISO 8859-1 instead of UTF-8", READS, NOT_MEANT),
-    Fault("unknown-charset", "a charset that does not exist", READS, NOT_MEANT),
+    Fault("wrong-charset", "ISO 8859-1 instead of UTF-8", READS, UNEXPECTED),
+    Fault("unknown-charset", "a charset that does not exist", READS, UNEXPECTED),
     Fault("huge-numbers", "numbers above 64 bits and beyond a float", READS, READS),
     Fault("bare-header", "a header line without a colon", READS, READS),
     Fault("cookies", "five cookies with an absurd `Max-Age`", READS, READS),

@@ -46,7 +46,7 @@ def test_a_signal_ends_a_parallel_read_within_seconds_and_with_whole_lines(
         signalled = time.monotonic()
         process.send_signal(signum)
         output, errors = process.communicate(timeout=30)
-    assert time.monotonic() - signalled < 5
+    assert time.monotonic() - signalled < 3.5  # seconds: it did not have to be forced
     assert process.returncode == -signum
     assert not errors
     assert output.endswith("\n")

@@ -27,7 +27,7 @@ _ADDRESS = re.compile(
     r"|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:(?P<port>\d{1,5}))?/?",  # ignore-https-check: on loopback
     re.ASCII,
 )
-# What is wrong with a setting, by the type of pydantic's error. All others are of the number of workers.
+# What is wrong with a setting, by the type of pydantic's error. All other types concern num_workers.
 _REASONS = {
     "missing": "is missing",
     "string_type": "must be a string",
@@ -39,7 +39,7 @@ _REASONS = {
 }
 
 
-def _request_ids(entry: str, others: ValidationInfo) -> str:
+def _request_ids(entry: str, info: ValidationInfo) -> str:
     """The ids in `entry`, separated by spaces. The errors do not quote them: one may be the key, entered by mistake."""
     request_ids = re.sub("[,;]", " ", entry).split()
     if not request_ids:
@@ -48,9 +48,9 @@ def _request_ids(entry: str, others: ValidationInfo) -> str:
     if {".", ".."} & set(request_ids) or not "".join(request_ids).isprintable():
         raise ValueError("is not a request id: it consists of dots, or contains a control character")
     # The key would be sent in a path and named in messages, where a secret does not belong.
-    if "api_key" in others.data and others.data["api_key"] in entry:
+    if "api_key" in info.data and info.data["api_key"] in entry:
         raise ValueError("contains the API key. Enter the requestId of a sent SMS")
-    if others.field_name == "message_request_id" and len(request_ids) > 1:
+    if info.field_name == "message_request_id" and len(request_ids) > 1:
         raise ValueError(
             "takes one request id. Enter the others in the setting 'Additional SMS Message Request IDs' "
             "(additional_message_request_ids)"
@@ -103,7 +103,7 @@ class Config(BaseModel, extra="allow", frozen=True):
         forms += [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]
         forms += [form.rstrip("=") for form in forms]
         forms += [re.sub("%..", lambda code: code[0].lower(), form) for form in forms]
-        for form in sorted(set(forms), key=len, reverse=True):  # because one may contain another
+        for form in sorted(set(forms), key=len, reverse=True):  # because a shorter one may be part of it
             add_to_secrets(form)
         return settings
 
@@ -118,7 +118,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 
 def api_url() -> str:
-    """The address of the API, without a slash at its end. If the environment variable holds none, a config_error.
+    """The address of the API, without a slash at its end. A config_error if the environment variable holds another.
 
     It is not a setting: whoever may edit a connection could point the stored key at a host of theirs. Only whoever runs
     the connector can change it, for the sandbox and for tests.

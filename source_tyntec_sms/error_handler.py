@@ -1,4 +1,4 @@
-"""What an answer means, or the exception that came in its place. The table of it is `answers.yaml`."""
+"""What an answer means, or the exception that came in its place. The table is `answers.yaml`."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,7 +23,7 @@ LONGEST_QUOTE = 300
 
 
 class Meaning(NamedTuple):
-    """An entry of the table, which says what its properties mean."""
+    """An entry of `answers.yaml`. The comment at the top of it says what the properties mean."""
 
     action: str
     failure_type: str = "system_error"
@@ -49,7 +49,7 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
 
     Replaces the CDK's `HttpStatusErrorHandler`, which takes a redirect and a page of HTML for success, and maps
     exceptions by their exact class. Waits exponentially longer before each attempt, with jitter, which the CDK's
-    default has not: workers must not retry in step.
+    default lacks: workers must not retry in step.
 
     facts: the {host} and the {limit} for the words. problem: what is wrong with a successful answer, if anything; if
         it is not JSON, a ValueError. logger: is told of each attempt that follows.
@@ -69,7 +69,7 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
         return self.policy.max_attempts - 1
 
     def backoff_time(self, response_or_exception: Any, attempt_count: int) -> float:
-        """Seconds to wait before the attempt that follows `attempt_count`, less the one that the CDK adds."""
+        """Seconds to wait before the attempt that follows `attempt_count`, less the second that the CDK adds."""
         seconds = self.policy.wait(attempt_count) * uniform(0.5, 1)
         if attempt_count < self.policy.max_attempts:
             code = getattr(response_or_exception, "status_code", "none")
@@ -104,13 +104,13 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
         if meaning.action == "SUCCESS":
             try:
                 facts["problem"] = self.problem(response)
-                condition = "not meant" if facts["problem"] else ""
+                condition = "unexpected" if facts["problem"] else ""
             except ValueError:
                 condition = "not JSON"
-        elif retry_after(response) > longest:
-            condition = "wait too long"
         elif "no route matched" in quote_answer(response).lower():
             condition = "no route"
+        elif retry_after(response) > longest:
+            condition = "wait too long"
         if meaning.action == "SUCCESS" and not condition:
             return meaning
         facts |= {"answer": quote_answer(response), "seconds": retry_after(response), "longest": longest}
@@ -118,7 +118,7 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
 
 
 def _meaning_of_exception(error: Exception | None) -> Meaning:
-    """The entry for the first class that fits `error`, or one of those behind it."""
+    """The entry for the first class that fits `error` or one of its causes."""
     chain: list[BaseException | None] = [error]
     while last := chain[-1]:
         chain.append(last.__cause__ or last.__context__)

@@ -1,8 +1,11 @@
-"""The one exception that the connector raises on purpose, and how any other becomes plain words."""
+"""The exception that users see, and how any other becomes plain words."""
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+# From what the user can fix to what may pass by itself: the first one tells the type of many failures.
+FAILURE_TYPES = (FailureType.config_error, FailureType.system_error, FailureType.transient_error)
 
 
 def traced(message: str, failure_type: FailureType = FailureType.system_error) -> AirbyteTracedException:
@@ -15,7 +18,7 @@ def config_error(message: str) -> AirbyteTracedException:
     return traced(message, FailureType.config_error)
 
 
-def in_plain_words(error: Exception) -> AirbyteTracedException:
+def in_plain_words(error: BaseException) -> AirbyteTracedException:
     """`error` as the one exception that is shown to a user."""
     if not isinstance(error, AirbyteTracedException):
         return traced(

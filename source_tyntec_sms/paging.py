@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
 
@@ -15,7 +14,7 @@ MOST_ROWS = 2_000_000
 OVERLAP = 10
 # How far rows may move between two requests, as others are added or deleted before them.
 SHIFT = 100
-# A page is taken for the first one, given again, if it has such a share of its rows, none moved further.
+# A page counts as the first one repeated if at least this share of its rows match, none moved further than SHIFT.
 SHARE_OF_REPEATED_PAGE = 0.75
 
 
@@ -40,20 +39,15 @@ class Pages:
     def __init__(self, page_size: int | None) -> None:
         self._page_size = page_size or 0
         self._requests = self._first_page = 0
-        self._most = 0  # rows of a page: as many as the first one has
+        self._rows_per_page = 0  # as many as the first one has
         self._end = self._overlap = 0  # where the last page ended, and how many rows before that are asked for again
         self._full = self._size_is_ignored = False
-        self._keys: list[str] = []  # of the rows read, in their order
+        self._keys: list[str] = []  # of the rows read, in the order read
         self._numbers: set[str] = set()
         self._numbers_identify = True
         self.params: dict[str, int] | None = {"size": page_size} if page_size else {}
         self.read = self.announced = 0
         self.repeated_full_page = False
-
-    def __iter__(self) -> Iterator[dict[str, int]]:
-        """The query parameters of each request, the rows of the one before having been handed to `new_rows`."""
-        while self.params is not None:
-            yield self.params
 
     def may_end_with(self, status_code: int) -> bool:
         """Whether an answer without rows may end the list: after a page that was not full; at the start, only a 204."""
@@ -77,16 +71,19 @@ class Pages:
         # Otherwise it counts the rows of the page, or repeats what was asked for.
         if type(total) is int and total not in (len(rows), asked, self._page_size):
             self.announced = max(self.announced, total)
+        if not self._page_size:
+            self.params, self.read = None, len(rows)
+            return rows
         self._requests += 1
-        self._most = self._most or len(rows)
+        self._rows_per_page = self._rows_per_page or len(rows)
         self._full = len(rows) >= asked
         if len(rows) > asked:
             self._size_is_ignored, self._overlap = True, 0
         keys = [_key(row) for row in rows]
         repeated = self._is_repeated(keys, asked)
-        new = self._without(self._keys[: self._most] if repeated else self._shared(keys), rows, keys)
+        new = self._without(self._keys[: self._rows_per_page] if repeated else self._shared(keys), rows, keys)
         self.read += len(new)
-        self.repeated_full_page = repeated and self._most >= self._page_size
+        self.repeated_full_page = repeated and self._rows_per_page >= self._page_size
         if repeated:
             self._first_page = 1
             ended = self._requests > 2
@@ -95,18 +92,18 @@ class Pages:
             self._keys += map(_key, new)
             # Not only without a new row: a list that grows could show a last page with one for ever.
             ended = 4 * len(new) <= len(rows)
-        self.params = None if ended or not self._page_size else self._next()
+        self.params = None if ended else self._next()
         return new
 
     def _is_repeated(self, keys: list[str], asked: int) -> bool:
         """Whether the page is the first one, given again."""
-        first = self._keys[: self._most]
+        first = self._keys[: self._rows_per_page]
         near = sum(key in first[max(0, place - SHIFT) : place + SHIFT] for place, key in enumerate(keys))
         enough = SHARE_OF_REPEATED_PAGE * max(len(keys), min(len(first), asked))
         return near >= enough > 0 and not self._missing_alike(keys)
 
     def _missing_alike(self, keys: list[str]) -> int:
-        """How many rows are missing, if all of the page are alike: only the total tells if they come again."""
+        """How many announced rows are missing, if those of the page are alike: only that tells if they come again."""
         return max(0, self.announced - self.read) if len(set(keys)) == 1 < len(keys) else 0
 
     def _shared(self, keys: list[str]) -> list[str]:
@@ -142,9 +139,9 @@ class Pages:
                 "maintainers of this connector."
             )
         alike = sum(1 for _ in takewhile(self._keys[-1].__eq__, reversed(self._keys)))
-        back = 0 if self._size_is_ignored else min(OVERLAP + alike, self._most // 50 * 10)
+        back = 0 if self._size_is_ignored else min(OVERLAP + alike, self._rows_per_page // 50 * 10)
         start = self._end - back
-        size = max(range(1, self._most + 1), key=lambda size: size - start % size)
+        size = max(range(1, self._rows_per_page + 1), key=lambda size: size - start % size)
         self._overlap = back + start % size
         return {"page": start // size + self._first_page, "size": size}
 

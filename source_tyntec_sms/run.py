@@ -1,4 +1,4 @@
-"""The process: its command line, its output, its end, and the workarounds for that of the CDK (as of 7.39)."""
+"""The process: its command line, its output, its end, and the workarounds for those of the CDK (as of 7.39)."""
 
 # ruff: noqa: E402
 import gc
@@ -6,7 +6,7 @@ import os
 import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the CDK is imported ends the process without a traceback
-gc.disable()  # imports create no garbage: collecting only slows them
+gc.disable()  # imports create hardly any garbage: collecting only slows them
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looking for plugins takes a tenth of a second
 
 import argparse
@@ -25,7 +25,7 @@ from airbyte_cdk.logger import AirbyteLogFormatter, is_platform_debug_log_enable
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_tyntec_sms.config import Config
-from source_tyntec_sms.errors import config_error, in_plain_words, traced
+from source_tyntec_sms.errors import FAILURE_TYPES, config_error, in_plain_words, traced
 from source_tyntec_sms.source import SourceTyntecSms
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -38,7 +38,7 @@ CDK_LOGS = (
     ("memory_monitor", logging.INFO, ""),  # its own thresholds
     ("rate_limiting", logging.INFO, ""),  # each retry
 )
-FILES = {"spec": (), "check": ("config",), "discover": ("config",), "read": ("config", "catalog")}
+REQUIRED_FILES = {"spec": (), "check": ("config",), "discover": ("config",), "read": ("config", "catalog")}
 EXAMPLE = "example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"
 
 logger = logging.getLogger("airbyte")
@@ -58,7 +58,9 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
     gc.enable()
     warnings.simplefilter("ignore")
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of odd headers with a traceback
-    logging.getLogger().handlers = [_LogHandler()]
+    handler = _LogHandler()
+    handler.lock = _print_lock  # one lock for logging and printing: two could wait for each other
+    logging.getLogger().handlers = [handler]
     if arguments.debug or is_platform_debug_log_enabled():
         logger.setLevel(logging.DEBUG)
     for signum in STOP_SIGNALS:
@@ -78,13 +80,15 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
 def _parse(words: list[str]) -> argparse.Namespace:
     """The arguments of the CDK's command line, without those for low-code connectors."""
     parser = argparse.ArgumentParser("source-tyntec-sms", epilog=EXAMPLE)
-    parser.add_argument("command", choices=FILES, help="show the settings, test them, list the streams, or read them")
+    parser.add_argument(
+        "command", choices=REQUIRED_FILES, help="show the settings, test them, list the streams, or read them"
+    )
     parser.add_argument("--config", metavar="FILE", help="the settings in JSON, for all commands but spec")
     parser.add_argument("--catalog", metavar="FILE", help="the configured catalog in JSON, for read")
     parser.add_argument("--state", metavar="FILE", help="ignored: every sync reads everything")
     parser.add_argument("--debug", action="store_true", help="log every request")
     arguments = parser.parse_args(words)
-    for file in FILES[arguments.command]:
+    for file in REQUIRED_FILES[arguments.command]:
         if getattr(arguments, file) is None:
             parser.error(f"{arguments.command} needs --{file}")
     return arguments
@@ -108,26 +112,25 @@ def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterato
 
 def _read(known: list[str], messages: Iterable[models.AirbyteMessage]) -> Iterator[models.AirbyteMessage]:
     """The messages of a sync, with an error at the end if any stream failed. `known`: the streams that there are."""
-    failed: dict[str, models.FailureType | None] = {}
+    failed: dict[str, models.FailureType] = {}
     try:
         for message in messages:
             error = message.trace.error if message.trace else None
             if error and error.stream_descriptor:
                 name = error.stream_descriptor.name
-                failed[name] = error.failure_type
+                failed[name] = error.failure_type or models.FailureType.system_error
                 if name not in known:  # the CDK does not say which there are
                     words = f"This source has no stream {name}. It has {', '.join(known)}."
                     advice = "Refresh the source schema of the connection, and deselect the stream."
                     error.message = f"{filter_secrets(words)} {advice}"
             yield message
     except Exception:
-        if not failed:  # if so, it is the CDK's own summary, which is made of repr()
+        if not failed:  # otherwise it is the CDK's own summary, which is made of repr()
             raise
     if failed:
-        types = set(failed.values())
         raise traced(
             f"Streams not read in full: {', '.join(failed)}. The error of each says why.",
-            (len(types) == 1 and types.pop()) or models.FailureType.config_error,
+            min(failed.values(), key=FAILURE_TYPES.index),
         )
 
 
@@ -171,7 +174,10 @@ class _LogHandler(logging.Handler):
         words = record.getMessage()
         if record.levelno <= logging.DEBUG:
             words += f" {AirbyteLogFormatter.extract_extra_args_from_record(record)}"
-        elif any(record.module == who and record.levelno >= least and what in words for who, least, what in CDK_LOGS):
+        elif any(
+            record.module == module and record.levelno >= level and phrase in words
+            for module, level, phrase in CDK_LOGS
+        ):
             return
         level = AirbyteLogFormatter.level_mapping.get(record.levelno, models.Level.INFO)
         log = models.AirbyteLogMessage(level=level, message=filter_secrets(words))
@@ -191,7 +197,7 @@ def _write(message: models.AirbyteMessage) -> None:
 def _stop(signum: int, _frame: object) -> None:
     for each in STOP_SIGNALS:
         signal.signal(each, signal.SIG_DFL)
-    # In threads of their own: this one may be in the middle of writing, and nobody may read what is written.
+    # In threads of their own: this one may be in the middle of writing, and perhaps nobody reads what is written.
     threading.Thread(target=_say_and_die, args=(signum,), daemon=True).start()
     threading.Timer(SECONDS_TO_STOP, _die, (signum,)).start()
 

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
 from queue import Empty, SimpleQueue
@@ -20,22 +20,21 @@ from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 
 from source_tyntec_sms import error_handler
 from source_tyntec_sms.config import NEWER_MESSAGE, Config, api_url
-from source_tyntec_sms.errors import config_error, in_plain_words, traced
+from source_tyntec_sms.errors import FAILURE_TYPES, config_error, in_plain_words, traced
 from source_tyntec_sms.paging import Pages
 from source_tyntec_sms.records import Row, SchemaTransformer, decode
 from source_tyntec_sms.session import Pace, ReadStoppedError, RetryPolicy, TyntecSession
 
 Item = TypeVar("Item")
-Result = tuple[Item, Any, Exception | None]  # an item, and what it was answered with, or the error in its place
 
-ITEMS_PER_WORKER = 3
+MAX_ITEMS_PER_WORKER = 3
 SECONDS_BETWEEN_NOTICES = 55  # and a little, until the next look: at least one a minute
 SECONDS_BETWEEN_PROGRESS = 30
 IDS_BETWEEN_PROGRESS = 1000
 IDS_PER_WARNING = 100
-CONSECUTIVE_FAILURES = 10
-NAMED_IDS = 10
-NAMED_REASONS = 3
+MAX_CONSECUTIVE_FAILURES = 10
+MAX_NAMED_IDS = 10
+MAX_NAMED_REASONS = 3
 FAILED = "failed"  # a kind, beside "read" and those in answers.yaml
 DELIVERY_STATES = ("ACCEPTED", "BUFFERED", "DELIVERED", "EXPIRED", "REJECTED", "UNDELIVERABLE")
 
@@ -86,41 +85,37 @@ class TyntecStream(HttpStream, ABC):
     def problem(self, response: requests.Response) -> str | None:
         """What is wrong with a successful answer, which is then retried, or None. If it is not JSON, a ValueError."""
 
-    def results(self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int) -> Iterator[Result[Item] | None]:
-        """Call `ask` for each item in `workers` threads, and yield each result once it is there.
+    def results(
+        self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int
+    ) -> Iterator[tuple[Item, Future[Any]] | None]:
+        """Call `ask` for each item in `workers` threads, and yield the item with the future of it, once that is done.
 
-        After half a second without any it yields None. Never more than a few items per worker are taken and not yet
-        yielded, so that neither many items nor a slow reader fill the memory; for one worker, never more than one.
+        After half a second without any it yields None. No more than a few items per worker are in work or wait for the
+        reader, so that neither many items nor a slow reader fill the memory. For one worker it is a single item.
         """
-        done: SimpleQueue[Result[Item]] = SimpleQueue()
-
-        def work(item: Item) -> None:
-            try:
-                done.put((item, ask(item), None))
-            except Exception as error:
-                done.put((item, None, error))
-
-        waiting, under_way, most_under_way = iter(items), 0, 1 + ITEMS_PER_WORKER * (workers - 1)
+        most_pending = 1 + MAX_ITEMS_PER_WORKER * (workers - 1)
+        waiting, pending = iter(items), dict[Future[Any], Item]()
+        done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._pace.start()
         pool = ThreadPoolExecutor(workers)
         try:
             while True:
-                for item in islice(waiting, 0 if self._pace.stopped else most_under_way - under_way):
-                    pool.submit(work, item)
-                    under_way += 1
-                if not under_way:
+                for item in islice(waiting, 0 if self._pace.stopped else most_pending - len(pending)):
+                    future = pool.submit(ask, item)
+                    pending[future] = item
+                    future.add_done_callback(done.put)
+                if not pending:
                     return
                 try:
-                    result = done.get(timeout=0.5)
+                    future = done.get(timeout=0.5)
                 except Empty:
                     yield None
                 else:
-                    under_way -= 1
-                    yield result
+                    yield pending.pop(future), future
         finally:
-            if under_way:
+            if pending:
                 self._pace.stop()  # the reader has closed this generator
-            pool.shutdown(wait=False)
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def rate_limit_notice(self, progress: Callable[[], str]) -> Iterator[models.AirbyteMessage]:
         """Say that tyntec limits the rate of requests, and how far reading is, about once a minute."""
@@ -147,7 +142,7 @@ class MessageStatus(TyntecStream):
         return f"messaging/v1/messages/{parse.quote(kwargs['stream_slice']['request_id'], safe='')}"
 
     def problem(self, response: requests.Response) -> str | None:
-        """Whether the status is that of another message, or none at all: the gateway's error under the wrong code."""
+        """What is wrong: it is the status of another message, or none at all, such as an error under the wrong code."""
         document = decode(response)
         fields = document if isinstance(document, dict) else {}
         asked, named = parse.unquote((response.request.url or "").rpartition("/")[2]), fields.get("requestId")
@@ -177,12 +172,13 @@ class MessageStatus(TyntecStream):
         for result in self.results(self._config.request_ids, self.status, self._config.num_workers):
             yield from self.rate_limit_notice(report.progress)
             if result:
-                request_id, status, error = result
-                if status:
-                    yield status
+                request_id, future = result
+                error = future.exception()
+                if not error:
+                    yield future.result()
                 if not isinstance(error, ReadStoppedError):
                     report.add(request_id, error)
-            if report.consecutive_failures >= CONSECUTIVE_FAILURES:
+            if report.consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
                 self._pace.stop()
         report.finish()
 
@@ -199,11 +195,11 @@ class Report:
         self.consecutive_failures = 0
 
     def progress(self) -> str:
-        """How many ids were asked for, and what came of it."""
+        """For how many ids the outcome is known, and what it is."""
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self._counts.items())
         return f"{self._counts.total():,} of {self._total:,} request ids asked: {counts}."
 
-    def add(self, request_id: str, error: Exception | None) -> None:
+    def add(self, request_id: str, error: BaseException | None) -> None:
         """Count what became of one id. `error`: why there is no status for it."""
         kind, why = "read", ""
         if isinstance(error, NoStatusError):
@@ -232,20 +228,19 @@ class Report:
         if self._counts["read"] and not failed:
             return
         reasons = {why: ids for (kind, why), ids in self._not_read.items() if kind == FAILED or not failed}
-        most = sorted(reasons.items(), key=lambda reason: -len(reason[1]))[:NAMED_REASONS]
+        most = sorted(reasons.items(), key=lambda reason: -len(reason[1]))[:MAX_NAMED_REASONS]
         told = " ".join(why if len(reasons) == 1 else f"{len(ids):,} of them: {why}" for why, ids in most)
         if not failed:
             raise config_error(
                 f"tyntec has no status for any of the {self._total:,} SMS request ids: {told} {NEWER_MESSAGE}"
             )
-        names = ", ".join(islice(chain.from_iterable(reasons.values()), NAMED_IDS))
-        more = f" and {failed - NAMED_IDS:,} more" if failed > NAMED_IDS else ""
+        names = ", ".join(islice(chain.from_iterable(reasons.values()), MAX_NAMED_IDS))
+        more = f" and {failed - MAX_NAMED_IDS:,} more" if failed > MAX_NAMED_IDS else ""
         rest = self._total - self._counts.total()
-        told += f" The other {rest:,} were not asked for: they would have failed too." if rest else ""
-        fixable = models.FailureType.config_error in self._failure_types
+        told += f" Reading stopped with {rest:,} more to read." if rest else ""
         raise traced(
             f"{failed:,} of {self._total:,} statuses could not be read: {names}{more}. {told} {self.progress()}",
-            models.FailureType.config_error if fixable else self._failure_types.pop(),
+            min(self._failure_types, key=FAILURE_TYPES.index),
         )
 
 
@@ -270,14 +265,15 @@ class ListStream(TyntecStream, ABC):
     def read_records(self, *args: Any, **kwargs: Any) -> Iterator[Row | models.AirbyteMessage]:
         """The rows of the list. An error if it could not be read in full."""
         pages = Pages(self.page_size)
-        for result in self.results(pages, partial(self._new_rows, pages), workers=1):
-            yield from self.rate_limit_notice(lambda: "Then the list is asked for again.")
+        # `params` are those of the next request, once the rows of the one before are known; None after the last.
+        for result in self.results(iter(lambda: pages.params, None), partial(self._new_rows, pages), workers=1):
+            yield from self.rate_limit_notice(lambda: "The list is asked for again after that.")
             if result:
-                _, rows, error = result
-                if error:
+                _, future = result
+                if error := future.exception():
                     plain = in_plain_words(error)
                     raise traced(f"The stream {self.name} could not be read. {plain}", plain.failure_type)
-                yield from rows
+                yield from future.result()
         if pages.warning:
             self.logger.warning("%s: %s", self.name, pages.warning)
 
@@ -292,7 +288,7 @@ class ListStream(TyntecStream, ABC):
         return pages.new_rows(rows, objects[0].get("size") if objects else None)
 
     def problem(self, response: requests.Response) -> str | None:
-        """Whether the list is missing, or a row of it is no object."""
+        """What is wrong: the list is missing, or a row of it is no object."""
         for wrapper in self.parse_response(response):
             rows = wrapper.get(self.rows_field) if isinstance(wrapper, dict) else None
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -131,7 +131,7 @@ OF_A_STATUS = [
         requests=8,
     ),
     Answer(
-        "2xx, not meant",
+        "2xx, unexpected",
         {"json": {"requestId": "id-0", "status": "DELIVERED"}},
         SYSTEM,
         "tyntec answered the request for id-1 with the status of id-0. If this lasts, report it to the maintainers of "
@@ -139,7 +139,7 @@ OF_A_STATUS = [
         requests=8,
     ),
     Answer(
-        "2xx, not meant",
+        "2xx, unexpected",
         {"text": "null"},
         SYSTEM,
         "tyntec is failing: it answered 200 where a status was expected. If this lasts, report it to the maintainers "
@@ -147,7 +147,7 @@ OF_A_STATUS = [
         requests=8,
     ),
     Answer(
-        "2xx, not meant",
+        "2xx, unexpected",
         gateway(200, "An unexpected error occurred"),
         SYSTEM,
         'tyntec is failing: it answered 200 "An unexpected error occurred" where a status was expected. If this lasts, '
@@ -195,7 +195,7 @@ def test_every_entry_of_the_table_has_an_example_or_is_no_failure() -> None:
         failures = {entry: meaning for entry, meaning in table.items() if meaning.action in {"RETRY", "FAIL"}}
         assert {entry: table[entry].action for entry in table.keys() - failures.keys()} == no_failures
         if table is LIST_ANSWERS:
-            failures.pop("2xx, not meant")  # see test_an_answer_without_the_list_is_an_error_never_zero_rows
+            failures.pop("2xx, unexpected")  # see test_an_answer_without_the_list_is_an_error_never_zero_rows
         failures.pop("429")  # see test_refusals_are_no_attempts_until_none_got_through_for_the_longest_hold
         assert {example.entry for example in examples} == failures.keys()
 
@@ -209,7 +209,7 @@ def test_an_answer_for_a_status_means_what_the_table_says(api: requests_mock.Moc
     assert failed.call_count == answer.requests
     assert other.call_count == (0 if answer.stop else 1)
     rest = "1 of 2 request ids asked: 0 read" if answer.stop else "2 of 2 request ids asked: 1 read"
-    gave_up = " The other 1 were not asked for: they would have failed too." if answer.stop else ""
+    gave_up = " Reading stopped with 1 more to read." if answer.stop else ""
     assert str(error) == f"1 of 2 statuses could not be read: id-1. {answer.words}{gave_up} {rest}, 1 failed."
     assert not NOT_PLAIN.search(str(error))
 

@@ -293,6 +293,21 @@ def test_failed_ids_are_named_in_the_log_and_the_first_ten_in_the_error(
     assert warning.startswith(f"Request ids not read: {', '.join(failed)}. Reason: {words}")
 
 
+@pytest.mark.parametrize("ids", ["ab", "ba"])
+def test_of_failures_of_different_types_the_one_that_does_not_pass_by_itself_counts(
+    api: requests_mock.Mocker, ids: str
+) -> None:
+    answer_statuses(api, {"a": 451, "b": 503})
+    error = failure(streams(config(*ids, num_workers=1), max_attempts=2)["message_status"])
+    assert error.failure_type is FailureType.system_error
+
+
+def test_a_missing_route_is_told_as_such_even_with_a_time_to_wait(api: requests_mock.Mocker) -> None:
+    body = {"message": "no Route matched with those values"}
+    api.get(requests_mock.ANY, status_code=404, json=body, headers={"Retry-After": "3600"})
+    assert "has no message statuses at this address" in str(failure(streams()["message_status"]))
+
+
 def test_different_reasons_are_counted_in_the_one_error(api: requests_mock.Mocker) -> None:
     answer_statuses(api, {"a": 403, "b": 451, "c": 451, "d": {"status": "DELIVERED"}, "e": 405, "f": 406})
     error = failure(streams(config(*"abcdef", num_workers=1))["message_status"])
@@ -328,7 +343,7 @@ def test_ten_consecutive_failures_stop_the_reading_and_a_success_breaks_the_row(
     assert 23 <= api.call_count <= 25
     asked = api.call_count
     assert str(error).startswith(f"{asked - 3} of 60 statuses could not be read")
-    assert f"The other {60 - asked} were not asked for: they would have failed too." in str(error)
+    assert f"Reading stopped with {60 - asked} more to read." in str(error)
     assert str(error).endswith(f"{asked} of 60 request ids asked: 2 read, {asked - 3} failed, 1 unknown.")
 
 
@@ -445,7 +460,7 @@ def test_a_list_under_a_rate_limit_is_read_when_the_limit_allows_it(
     assert record == {"n": 1}
     assert limited.trace.stream_status.stream_descriptor.name == "contacts"
     assert caplog.messages == [
-        "tyntec limits the rate of requests: waiting for 1 seconds. Then the list is asked for again."
+        "tyntec limits the rate of requests: waiting for 1 seconds. The list is asked for again after that."
     ]
 
 
