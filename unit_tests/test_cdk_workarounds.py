@@ -135,6 +135,24 @@ def test_the_check_of_the_cdk_still_shows_repr_to_the_user(api: Mocker) -> None:
     assert message[0] in "'\""
 
 
+# Prints whether the source code of the CDK's messages is parsed while {module} is imported.
+PARSED = """
+import inspect
+
+parsed, getsource = [], inspect.getsource
+inspect.getsource = lambda cls: parsed.append(cls.__name__) or getsource(cls)
+import {module}
+print("AirbyteMessage" in parsed)
+"""
+
+
+@pytest.mark.parametrize(("module", "parsed"), [("airbyte_cdk.entrypoint", "True"), ("source_tyntec_sms.run", "False")])
+def test_the_source_code_of_the_cdk_is_parsed_at_the_start_but_not_by_the_connector(module: str, parsed: str) -> None:
+    words = [sys.executable, "-c", PARSED.format(module=module)]
+    process = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == parsed
+
+
 # Sends Ctrl-C at the moment when a module of the CDK is about to be imported.
 INTERRUPTED = """
 import os, signal, sys
