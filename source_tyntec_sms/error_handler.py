@@ -29,7 +29,7 @@ class Meaning(NamedTuple):
     failure_type: str = "system_error"
     words: str = ""
     stop: bool = False
-    kind: str = ""
+    counted_as: str = ""
 
 
 Answers = Mapping[str, Meaning]
@@ -89,7 +89,7 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
                 response_or_exception.json = dict  # type: ignore[method-assign]
         else:
             meaning = _meaning_of_exception(response_or_exception)
-            facts["kind"] = type(response_or_exception).__name__
+            facts["exception"] = type(response_or_exception).__name__
         if meaning.stop:
             self.pace.stop()
         # Once reading has stopped, requests that are under way are not repeated any more.
@@ -122,7 +122,9 @@ def _meaning_of_exception(error: Exception | None) -> Meaning:
     chain: list[BaseException | None] = [error]
     while last := chain[-1]:
         chain.append(last.__cause__ or last.__context__)
-    return next(meaning for kind, meaning in EXCEPTIONS.items() if any(isinstance(each, kind) for each in chain))
+    return next(
+        meaning for error_class, meaning in EXCEPTIONS.items() if any(isinstance(each, error_class) for each in chain)
+    )
 
 
 def quote_answer(response: requests.Response) -> str:

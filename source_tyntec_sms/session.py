@@ -22,7 +22,7 @@ _REMAINING = ("RateLimit-Remaining", *(f"X-RateLimit-Remaining-{unit}" for unit 
 class RetryPolicy:
     """How often a request is sent, and how many seconds the connector waits.
 
-    first_wait, longest_wait: the back-off after a failed attempt, doubled from the one to the other.
+    first_wait, longest_wait: the back-off after a failed attempt doubles from the one up to the other.
     longest_bare_hold: the longest wait after a 429 without Retry-After; the first is `first_wait`.
     longest_hold: the longest wait that tyntec may ask for, and how long it may refuse every request.
     """
@@ -41,7 +41,7 @@ class RetryPolicy:
 
 
 READ = RetryPolicy()
-# Somebody sits in front of a check: it has to answer within two minutes whatever the server does.
+# A user waits for a check: it has to end within two minutes, whatever the server does.
 CHECK = RetryPolicy(3, longest_wait=2, connect_timeout=5, answer_timeout=10, longest_bare_hold=8, longest_hold=8)
 
 
@@ -72,9 +72,9 @@ class Pace(AbstractAPIBudget):
     """When the next request may be sent: one pace for all requests of a sync, at the rate that tyntec allows.
 
     tyntec's gateway counts requests in fixed windows, and answers those beyond the limit with 429. When it refuses one,
-    or says that nothing remains in the window, all requests hold. After the hold one goes first. If it gets through, as
-    many follow as got through before the last refusal, then one at a time, then ever more. So a window costs about one
-    refusal, whatever its length. Without a limit, nothing waits here.
+    or says that nothing remains in the window, all requests hold. After the hold one goes first. If it gets through,
+    others follow: as many as fitted into the windows before, then one at a time, then more and more again. So a window
+    costs about one refusal, whatever its length. Without a limit, nothing waits here.
 
     stopped: whether no further request is to be sent.
     given_up: whether it stopped because tyntec asked for a longer wait than the policy allows, or refused for as long.
@@ -132,7 +132,7 @@ class Pace(AbstractAPIBudget):
             refused_for = now - self._refused_since
             if max(hold, refused_for) > self._policy.longest_hold:
                 self.given_up = self.stopped = True
-            # Without Retry-After, each hold is twice the last: `first_wait` longer than all before it together.
+            # Without Retry-After, the holds are 1, 2, 4, … times `first_wait`: all before this one, and once more.
             hold = hold or min(self._policy.first_wait + refused_for, self._policy.longest_bare_hold)
             if self._passed:
                 # A moving average: two windows can look like one, if the first is met in its middle.
@@ -154,7 +154,7 @@ class Pace(AbstractAPIBudget):
 
 
 class TyntecSession(LimiterSession):
-    """A session that can reach `api_url`, which ends in a slash, and nothing else, and keeps no cookie.
+    """A session that reaches only `api_url`, which ends in a slash, and keeps no cookie.
 
     It sends requests at `pace`. A refused one is sent again: being refused is no failed attempt in the CDK's count.
     """
@@ -171,7 +171,7 @@ class TyntecSession(LimiterSession):
         self.merge_environment_settings = lambda **_: settings  # type: ignore[method-assign]
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """`request` without what requests would merge into it, such as a password of .netrc. That takes time, too."""
+        """`request` without what requests would merge into it, such as a password of .netrc. It also saves time."""
         request.params = request.params or None  # requests takes its time to find that a mapping is empty
         return request.prepare()
 
@@ -187,8 +187,10 @@ class TyntecSession(LimiterSession):
                 if isinstance(error, requests.RequestException):
                     raise
                 # A bare OSError is how requests says that there are no certificates; the rest is not valid HTTP.
-                kind = NoCertificatesError if type(error) is OSError else requests.exceptions.ChunkedEncodingError
-                raise kind(request=request) from error
+                error_class = (
+                    NoCertificatesError if type(error) is OSError else requests.exceptions.ChunkedEncodingError
+                )
+                raise error_class(request=request) from error
             if response.status_code != TOO_MANY_REQUESTS or self._pace.given_up:
                 return response
             response.connection.close()  # as after any failed attempt, see TyntecErrorHandler
@@ -209,7 +211,9 @@ class _Adapter(threading.local, HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         if not self._pool:  # looked up once, as there is one host only
             self._pool = super().get_connection_with_tls_context(*args, **kwargs)
-            self._pool.ConnectionCls = type("_Connection", (self._pool.ConnectionCls,), {"response_class": _Answer})
+            self._pool.ConnectionCls = type(
+                "_Connection", (self._pool.ConnectionCls,), {"response_class": _TimedResponse}
+            )
         return self._pool
 
     def close(self) -> None:
@@ -233,7 +237,7 @@ class _Adapter(threading.local, HTTPAdapter):
         return response
 
 
-class _Answer(HTTPResponse):
+class _TimedResponse(HTTPResponse):
     """An answer whose headers and body have to be there before a deadline. Its cookies are dropped."""
 
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:

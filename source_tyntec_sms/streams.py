@@ -161,7 +161,7 @@ class MessageStatus(TyntecStream):
         _, response = self._fetch_next_page({"request_id": request_id})
         if not response.ok:
             meaning = self.answers[str(response.status_code)]
-            raise NoStatusError(meaning.kind, meaning.words.format(answer=error_handler.quote_answer(response)))
+            raise NoStatusError(meaning.counted_as, meaning.words.format(answer=error_handler.quote_answer(response)))
         (status,) = self.parse_response(response)
         status["requestId"] = request_id  # tyntec's may differ in case, or be missing: the rows are joined by it
         return status
