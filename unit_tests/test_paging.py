@@ -372,7 +372,7 @@ def test_large_pages_take_time_in_proportion_to_their_rows(key: str, alike: bool
     start = time.process_time()
     pages.new_rows(rows[:40_000], None)
     pages.new_rows(rows[40_000:], None)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 4  # a quadratic search took 13 seconds
 
 
 @pytest.mark.parametrize("first", [0, 1])
