@@ -49,6 +49,13 @@ def test_an_unknown_setting_is_named_with_the_nearest_known_one(sandbox: Sandbox
     assert "Did you mean additional_message_request_ids?" in result.log("WARN")
 
 
+@pytest.mark.parametrize("command", ["check", "discover", "read"])
+def test_a_null_setting_counts_as_left_out(sandbox: Sandbox, command: str) -> None:
+    result = run(sandbox.url, command, config(num_workers=None, additional_message_request_ids=None))
+    assert result.exit_code == 0
+    assert command != "check" or result.connection_status["status"] == "SUCCEEDED"
+
+
 def test_settings_of_the_earlier_connector_point_to_the_migration_guide(sandbox: Sandbox) -> None:
     settings = {**config(), "to": "+49123", "from": "me", "message": "hello"}
     log = run(sandbox.url, "check", settings).log("WARN")

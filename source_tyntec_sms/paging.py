@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from itertools import takewhile
+from operator import eq
 from typing import Any
 
 from source_tyntec_sms.errors import traced
@@ -92,7 +93,8 @@ class Pages:
             self._keys += map(_key, new)
             # Not only without a new row: a list that grows could show a last page with one for ever.
             ended = 4 * len(new) <= len(rows)
-        self.params = None if ended else self._next()
+        following = None if ended else self._next()
+        self.params = following if following != self.params else None  # the same request would go on for ever
         return new
 
     def _is_repeated(self, keys: list[str], asked: int) -> bool:
@@ -110,10 +112,12 @@ class Pages:
         """The last rows read, from where the page begins: as far back as asked for, unless rows have moved."""
         if missing := self._missing_alike(keys):
             return keys[: max(self._overlap, len(keys) - missing)]
-        if keys == self._keys[-len(keys) :] and len(set(keys)) > 1:
-            return keys  # the last page again
         near = self._keys[-self._overlap - SHIFT :]
         asked, count = len(near) - self._overlap, Counter(near)
+        if 2 * sum(map(eq, near[asked:], keys)) > self._overlap:
+            return near[asked:]
+        if keys == self._keys[-len(keys) :] and len(set(keys)) > 1:
+            return keys  # the last page again
         begins = [near.index(key) - place for place, key in enumerate(keys[: 2 * OVERLAP]) if count[key] == 1]
         return near[max(0, min(begins, key=lambda begin: abs(begin - asked), default=asked)) :]
 

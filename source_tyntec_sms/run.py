@@ -109,11 +109,13 @@ def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterato
     config = _load(arguments.config, lambda document: {**document}, "the settings as a JSON object")
     for warning in Config.parse(config).warnings:
         logger.warning(warning)
-    if arguments.command == "read":
+    if arguments.command == "check":  # not the CDK's, which would validate the settings in its own words
+        yield models.AirbyteMessage(type=models.Type.CONNECTION_STATUS, connectionStatus=source.check(logger, config))
+    elif arguments.command == "discover":
+        yield from entrypoint.discover(spec, config)
+    else:
         known = [stream.name for stream in source.streams(config)]
         yield from _read(known, entrypoint.read(spec, config, _catalog(arguments.catalog), []))
-    else:
-        yield from getattr(entrypoint, arguments.command)(spec, config)
 
 
 def _read(known: list[str], messages: Iterable[models.AirbyteMessage]) -> Iterator[models.AirbyteMessage]:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from http.client import TOO_MANY_REQUESTS, HTTPResponse
+from http.client import INTERNAL_SERVER_ERROR, TOO_MANY_REQUESTS, HTTPResponse
 from socket import socket
 from typing import Any
 
@@ -126,8 +126,9 @@ class Pace(AbstractAPIBudget):
             self._turn.notify_all()
 
     def _learn(self, response: requests.Response) -> None:
-        now, hold = time.monotonic(), retry_after(response)
-        if response.status_code == TOO_MANY_REQUESTS:
+        now, code = time.monotonic(), response.status_code
+        hold = retry_after(response) if code == TOO_MANY_REQUESTS or code >= INTERNAL_SERVER_ERROR else 0.0
+        if code == TOO_MANY_REQUESTS or hold:
             self._refused_since = self._refused_since or now
             refused_for = now - self._refused_since
             if max(hold, refused_for) > self._policy.longest_hold:
@@ -143,7 +144,7 @@ class Pace(AbstractAPIBudget):
             reset = response.headers.get("RateLimit-Reset", "")
             told = [response.headers.get(name, "") for name in _REMAINING] if reset.isdecimal() else []
             remaining = min((float(value) for value in told if value.isdecimal()), default=math.inf)
-            hold = hold or (0 if remaining else float(reset))
+            hold = 0.0 if remaining else float(reset)
             self._quota = math.inf if hold else min(self._quota, self._passed + remaining)
             left = self._quota - self._passed
             # As many as are left. Beyond them one, and 0.3 more with each that gets through all the same.

@@ -146,7 +146,9 @@ class MessageStatus(TyntecStream):
         document = decode(response)
         fields = document if isinstance(document, dict) else {}
         asked, named = parse.unquote((response.request.url or "").rpartition("/")[2]), fields.get("requestId")
-        if named in (None, "") and fields.get("status") not in DELIVERY_STATES:
+        status = fields.get("status")
+        # A problem document has a status too: a number.
+        if str(status)[:1].isdecimal() or (named in (None, "") and status not in DELIVERY_STATES):
             return f"tyntec is failing: {error_handler.quote_answer(response)} where a status was expected."
         other = named if isinstance(named, str) else json.dumps(named, ensure_ascii=False)
         if named in (None, "") or other.lower() == asked.lower():

@@ -218,6 +218,21 @@ def test_a_failure_that_asks_to_wait_holds_all() -> None:
     assert 20 < pace.hold <= 30
 
 
+@pytest.mark.parametrize("code", [200, 404])
+def test_an_answer_that_is_no_failure_does_not_hold(code: int) -> None:
+    pace = Pace(QUICK, workers=10)
+    send(pace, answering(code, {"Retry-After": "30"}))
+    assert not pace.hold
+
+
+def test_the_pace_gives_up_when_failures_ask_to_wait_again_and_again() -> None:
+    pace = Pace(replace(QUICK, longest_hold=1.5), workers=1)
+    for _ in range(3):
+        assert not pace.given_up
+        send(pace, answering(503, {"Retry-After": "1"}))
+    assert pace.given_up
+
+
 def test_an_answer_to_a_request_from_before_the_hold_changes_nothing() -> None:
     pace = Pace(QUICK, workers=10)
     early = [requests.PreparedRequest() for _ in range(3)]

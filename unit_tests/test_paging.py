@@ -253,6 +253,28 @@ def test_numbers_of_one_request_on_different_pages_are_all_found(requests: list[
     assert phonebook.read(3000) == list(range(len(requests)))
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbers_of_requests_that_take_turns_are_all_found(first: int) -> None:
+    requests = [number % 100 for number in range(3100)]
+    assert Phonebook(requests, first, cap=3000, announces="nothing").read(3000) == list(range(len(requests)))
+
+
+@pytest.mark.parametrize(("length", "first"), [(100, 0), (100, 1), (3000, 0)])
+def test_a_list_that_has_another_order_each_time_ends(length: int, first: int) -> None:
+    shuffle = random.Random(length).shuffle
+    phonebook = Phonebook(list(range(length)), first, cap=3000)
+    found: list[int] = []
+    pages = Pages(3000)
+    while pages.params and phonebook.answers < 20:
+        shuffle(phonebook.rows)
+        rows, size = phonebook.answer(pages.params)
+        numbers = {id(row): row.pop("number") for row in rows}
+        found += [numbers[id(row)] for row in pages.new_rows(rows, size)]
+    assert set(found) == set(range(length))
+    assert len(found) <= length + 20
+    assert phonebook.answers <= 4
+
+
 @pytest.mark.parametrize("number", ["+491", "***", "unknown", " ", 0, False])
 def test_rows_of_one_page_are_all_found_although_they_have_the_same_number(number: Any) -> None:
     rows: list[Row] = [{"phoneNumber": number, "requestId": str(place)} for place in range(30)]

@@ -293,6 +293,12 @@ def test_failed_ids_are_named_in_the_log_and_the_first_ten_in_the_error(
     assert warning.startswith(f"Request ids not read: {', '.join(failed)}. Reason: {words}")
 
 
+@pytest.mark.parametrize("status", [500, "500", 404.0])
+def test_an_error_is_no_status_even_if_it_names_the_message(api: requests_mock.Mocker, status: Any) -> None:
+    api.get(requests_mock.ANY, json={"requestId": "id-1", "status": status, "error": "Internal Server Error"})
+    assert "where a status was expected" in str(failure(streams()["message_status"]))
+
+
 @pytest.mark.parametrize("ids", ["ab", "ba"])
 def test_of_failures_of_different_types_the_one_that_does_not_pass_by_itself_counts(
     api: requests_mock.Mocker, ids: str
