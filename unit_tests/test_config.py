@@ -360,7 +360,7 @@ def test_without_an_address_tyntecs_own_is_used() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://128.0.0.1", "http://localhost.example", "http://127.0.0.1.example", "https://a/b", "https://a?b",
+    ["http://128.0.0.1", "http://127.0.0.1:0", "http://localhost.example", "http://127.0.0.1.example", "https://a/b", "https://a?b",
      "https://a#b", "https://a:b@c", "http://127.0.0.1\\@evil.example", "//api.tyntec.com", "https:api", "file:///etc",
      "https://a\n.b", "https://a:65536", "https://a:", "", "https://a//", "http://api.tyntec.com"],
 )  # fmt: skip

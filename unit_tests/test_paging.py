@@ -275,11 +275,61 @@ def test_a_list_that_has_another_order_each_time_ends(length: int, first: int) -
     assert phonebook.answers <= 4
 
 
+@pytest.mark.parametrize("first", [0, 1, None])
+@pytest.mark.parametrize("length", [100, 3000, 6500])
+def test_a_number_identifies_its_row_in_whatever_order_although_other_fields_change(
+    first: int | None, length: int
+) -> None:
+    shuffle, answers = random.Random(length).shuffle, 0
+    order = list(range(length if first is not None else 3000))
+
+    def answer(params: dict[str, int]) -> list[Row]:
+        nonlocal answers
+        answers += 1
+        if answers > 1:
+            shuffle(order)
+        start = 0 if first is None else (params.get("page", first) - first) * params["size"]
+        return [{"phoneNumber": f"+{number}", "status": answers} for number in order[start : start + params["size"]]]
+
+    numbers = [row["phoneNumber"] for row in read(answer, 3000)[0]]
+    assert len(numbers) == len(set(numbers))
+    assert length > 3000 or len(numbers) == length or first is None
+    assert answers <= 5
+
+
+def test_a_last_page_that_is_given_again_and_again_ends_the_list() -> None:
+    rows, answers = unlike(2600), 0
+
+    def answer(params: dict[str, int]) -> list[Row]:
+        nonlocal answers
+        answers += 1
+        return rows[min(params.get("page", 0), 2) * 1000 :][:1000]
+
+    assert read(answer, 1000)[0] == rows
+    assert answers <= 5
+
+
+def test_many_pages_of_a_size_of_their_own_are_all_read() -> None:
+    rows = unlike(90_000)
+    assert read(lambda params: rows[params.get("page", 0) * 100 :][:100], 100)[0] == rows
+
+
+def test_the_order_of_the_fields_of_a_row_does_not_matter() -> None:
+    pages = Pages(2)
+    pages.new_rows([{"accountId": "a", "status": "b"}, {"accountId": "c", "status": "d"}], None)
+    assert pages.new_rows([{"status": "b", "accountId": "a"}, {"status": "d", "accountId": "c"}], None) == []
+
+
 @pytest.mark.parametrize("number", ["+491", "***", "unknown", " ", 0, False])
 def test_rows_of_one_page_are_all_found_although_they_have_the_same_number(number: Any) -> None:
     rows: list[Row] = [{"phoneNumber": number, "requestId": str(place)} for place in range(30)]
     assert read(in_pages(rows), 3000)[0] == rows
     assert read(in_pages(rows), 20)[0] == rows
+
+
+def test_a_number_that_came_twice_on_a_page_identifies_no_row_of_the_next() -> None:
+    rows: list[Row] = [{"phoneNumber": "***" if place in (0, 1, 75) else f"+{place}"} for place in range(100)]
+    assert read(in_pages(rows), 60)[0] == rows
 
 
 # What is known of the list
