@@ -82,7 +82,7 @@ class Pages:
             self._size_is_ignored, self._overlap = True, 0
         keys = [_key(row) for row in rows]
         repeated = self._is_repeated(keys, asked)
-        new = self._without(self._keys[: self._rows_per_page] if repeated else self._shared(keys), rows, keys)
+        new = self._new_places(self._keys[: self._rows_per_page] if repeated else self._shared(keys), keys)
         self.read += len(new)
         self.repeated_full_page = repeated and self._rows_per_page >= self._page_size
         if repeated:
@@ -90,12 +90,12 @@ class Pages:
             ended = self._requests > 2
         else:
             self._end += len(rows) - self._overlap
-            self._keys += map(_key, new)
+            self._keys += [keys[place] for place in new]
             # Not only without a new row: a list that grows could show a last page with one for ever.
             ended = 4 * len(new) <= len(rows)
         following = None if ended else self._next()
         self.params = following if following != self.params else None  # the same request would go on for ever
-        return new
+        return [rows[place] for place in new]
 
     def _is_repeated(self, keys: list[str], asked: int) -> bool:
         """Whether the page is the first one, given again."""
@@ -121,17 +121,17 @@ class Pages:
         begins = [near.index(key) - place for place, key in enumerate(keys[: 2 * OVERLAP]) if count[key] == 1]
         return near[max(0, min(begins, key=lambda begin: abs(begin - asked), default=asked)) :]
 
-    def _without(self, earlier: list[str], rows: list[Row], keys: list[str]) -> list[Row]:
-        """The rows of a page without those at its start that came earlier, and without the numbers that did."""
+    def _new_places(self, earlier: list[str], keys: list[str]) -> list[int]:
+        """The places of a page's rows that are not among the `earlier` ones at its start, and whose number is new."""
         numbers = [key for key in keys if key.startswith("phoneNumber ")]
         self._numbers_identify &= len(set(numbers)) == len(numbers)
         identified = set(numbers) if self._numbers_identify else set[str]()
-        left, new = Counter(earlier), list[Row]()
-        for place, (row, key) in enumerate(zip(rows, keys, strict=True)):
+        left, new = Counter(earlier), list[int]()
+        for place, key in enumerate(keys):
             is_shared = place < len(earlier) + OVERLAP and left[key] > 0
             left[key] -= 1
             if not (key in self._numbers if key in identified else is_shared):
-                new.append(row)
+                new.append(place)
         self._numbers.update(numbers)
         return new
 

@@ -50,7 +50,7 @@ def decode(response: requests.Response) -> Any:
         document = json.loads(text, parse_constant=int, parse_float=_number, parse_int=_number)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    response.document = document  # type: ignore[attr-defined]
+    vars(response)["document"] = document  # the error handler and the stream both need it
     return document
 
 

@@ -173,7 +173,7 @@ class TyntecSession(LimiterSession):
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """`request` without what requests would merge into it, such as a password of .netrc. It also saves time."""
-        request.params = request.params or None  # requests takes its time to find that a mapping is empty
+        request.params = request.params or None  # requests is slow to encode an empty mapping
         return request.prepare()
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:

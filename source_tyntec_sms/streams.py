@@ -202,7 +202,7 @@ class Report:
         return f"{self._counts.total():,} of {self._total:,} request ids asked: {counts}."
 
     def add(self, request_id: str, error: BaseException | None) -> None:
-        """Count what became of one id. `error`: why there is no status for it."""
+        """Record the outcome for one request id. `error` is the reason if its status could not be read."""
         kind, why = "read", ""
         if isinstance(error, NoStatusError):
             kind, why = error.args
