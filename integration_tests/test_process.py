@@ -55,6 +55,44 @@ def test_a_signal_ends_a_parallel_read_within_seconds_and_with_whole_lines(
     assert "Traceback" not in output
 
 
+# The connector, with threads that log all the time while it checks.
+BUSY = """
+import threading, time
+from source_tyntec_sms.run import run
+from source_tyntec_sms.source import SourceTyntecSms
+
+def check(logger, config):
+    def log():
+        while True:
+            logger.info("busy")
+
+    for _ in range(4):
+        threading.Thread(target=log, daemon=True).start()
+    time.sleep(60)
+
+source = SourceTyntecSms()
+source.check = check
+run(source)
+"""
+
+
+def test_a_signal_ends_the_process_at_once_while_threads_log() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config.json"
+        file.write_text(json.dumps(config()))
+        process = subprocess.Popen(
+            [sys.executable, "-c", BUSY, "check", "--config", str(file)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        signalled = time.monotonic()
+        output, _ = process.communicate(timeout=30)
+    assert time.monotonic() - signalled < 3.5
+    assert process.returncode == -signal.SIGTERM
+    assert json.loads(output.splitlines()[-1])["log"]["message"].startswith("Stopped by SIGTERM")
+
+
 def test_a_reader_that_goes_away_ends_the_process(start_sandbox: StartSandbox) -> None:
     sandbox = start_sandbox(statuses={name: {"status": "DELIVERED"} for name in IDS}, delay=0.1)
     with tempfile.TemporaryDirectory() as folder:
