@@ -16,12 +16,12 @@ with suppress(ImportError):
     # takes half a second of every start. There is no setting for it. Its interface names the argument.
     attributes_doc.get_attributes_doc = lambda cls: {}  # noqa: ARG005
 
-import argparse
 import json
 import logging
 import sys
 import threading
 import warnings
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -45,8 +45,17 @@ CDK_LOGS = (
     ("memory_monitor", logging.INFO, ""),  # its own thresholds
     ("rate_limiting", logging.INFO, ""),  # each retry
 )
-REQUIRED_FILES = {"spec": (), "check": ("config",), "discover": ("config",), "read": ("config", "catalog")}
-EXAMPLE = "example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"
+# The CDK's own help lists what only low-code connectors take.
+HELP = """\
+usage: source-tyntec-sms spec|check|discover|read [options]
+
+Show the settings, test them, list the streams, or read them.
+
+  --config FILE   the settings in JSON, for all commands but spec
+  --catalog FILE  the configured catalog in JSON, for read
+  --debug         log every request
+
+example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"""
 
 logger = logging.getLogger("airbyte")
 _print_lock = threading.RLock()
@@ -54,7 +63,11 @@ _print_lock = threading.RLock()
 
 def run(source: SourceTyntecSms | None = None) -> NoReturn:
     """Run the command line. The exit code is 1 if a command or a sync failed, 2 if the command line is wrong."""
-    arguments = _parse(sys.argv[1:] or ["--help"])
+    words = sys.argv[1:] or ["--help"]
+    if not {"-h", "--help"}.isdisjoint(words):
+        print(HELP)
+        sys.exit()
+    arguments = AirbyteEntrypoint.parse_args(words)
     try:
         # A stdout that does not block, or that Python does not buffer (PYTHONUNBUFFERED), loses lines to a slow reader.
         os.set_blocking(1, True)
@@ -70,8 +83,8 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
     logging.getLogger().handlers = [handler]
     if arguments.debug or is_platform_debug_log_enabled():
         logger.setLevel(logging.DEBUG)
-    for signum in STOP_SIGNALS:
-        signal.signal(signum, _stop)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # in all threads: they come to the one that waits for them
+    threading.Thread(target=_await_signal, daemon=True).start()
     try:
         for message in _messages(source or SourceTyntecSms(), arguments):
             _write(message)
@@ -84,24 +97,7 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
     os._exit(0)  # sys.exit would wait for threads that wait for a retry
 
 
-def _parse(words: list[str]) -> argparse.Namespace:
-    """The arguments of the CDK's command line, without those for low-code connectors."""
-    parser = argparse.ArgumentParser("source-tyntec-sms", epilog=EXAMPLE)
-    parser.add_argument(
-        "command", choices=REQUIRED_FILES, help="show the settings, test them, list the streams, or read them"
-    )
-    parser.add_argument("--config", metavar="FILE", help="the settings in JSON, for all commands but spec")
-    parser.add_argument("--catalog", metavar="FILE", help="the configured catalog in JSON, for read")
-    parser.add_argument("--state", metavar="FILE", help="ignored: every sync reads everything")
-    parser.add_argument("--debug", action="store_true", help="log every request")
-    arguments = parser.parse_args(words)
-    for file in REQUIRED_FILES[arguments.command]:
-        if getattr(arguments, file) is None:
-            parser.error(f"{arguments.command} needs --{file}")
-    return arguments
-
-
-def _messages(source: SourceTyntecSms, arguments: argparse.Namespace) -> Iterator[models.AirbyteMessage]:
+def _messages(source: SourceTyntecSms, arguments: Namespace) -> Iterator[models.AirbyteMessage]:
     entrypoint = AirbyteEntrypoint(source)  # which on Airbyte Cloud also blocks requests to private networks
     spec = source.spec(logger)
     if arguments.command == "spec":
@@ -205,21 +201,15 @@ def _write(message: models.AirbyteMessage) -> None:
             os._exit(1)
 
 
-def _stop(signum: int, _frame: object) -> None:
-    for each in STOP_SIGNALS:
-        signal.signal(each, signal.SIG_DFL)
-    # In threads of their own: this one may be in the middle of writing, and perhaps nobody reads what is written.
-    threading.Thread(target=_say_and_die, args=(signum,), daemon=True).start()
-    threading.Timer(SECONDS_TO_STOP, _die, (signum,)).start()
+def _await_signal() -> None:
+    """Wait for a signal that stops the process, and end as if it had killed it. A few seconds are left for output.
 
-
-def _say_and_die(signum: int) -> None:
+    PyAirbyte ends a check by SIGTERM, and takes the exit code 143 for a failure.
+    """
+    signum = signal.sigwait(STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    threading.Timer(SECONDS_TO_STOP, os._exit, (128 + signum,)).start()  # perhaps nobody reads what is written
     with _print_lock:  # whoever holds it is printing: after that, no half line is on the output
         logger.warning("Stopped by %s, before all was read.", signal.Signals(signum).name)
-        _die(signum)
-
-
-def _die(signum: int) -> NoReturn:
-    """End as if the signal had killed the process: PyAirbyte ends a check by SIGTERM, and takes 143 for a failure."""
-    os.kill(os.getpid(), signum)
-    os._exit(128 + signum)  # the first process of a container survives its own signal
+        os.kill(os.getpid(), signum)
+        os._exit(128 + signum)  # the first process of a container survives its own signal

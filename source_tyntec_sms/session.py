@@ -3,9 +3,8 @@
 import math
 import threading
 import time
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from http.client import INTERNAL_SERVER_ERROR, TOO_MANY_REQUESTS, HTTPResponse
 from socket import socket
 from typing import Any
@@ -13,7 +12,9 @@ from typing import Any
 import requests
 from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, LimiterSession
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool
+from requests.exceptions import ChunkedEncodingError, RequestException
+from urllib3 import HTTPConnectionPool, Retry
+from urllib3.exceptions import InvalidHeader
 
 _REMAINING = ("RateLimit-Remaining", *(f"X-RateLimit-Remaining-{unit}" for unit in ("Second", "Minute", "Hour", "Day")))
 
@@ -45,26 +46,21 @@ READ = RetryPolicy()
 CHECK = RetryPolicy(3, longest_wait=2, connect_timeout=5, answer_timeout=10, longest_bare_hold=8, longest_hold=8)
 
 
-class ReadStoppedError(Exception):
-    """A request was not sent, because no further request of the stream can be expected to succeed."""
-
-
-class NoCertificatesError(requests.RequestException):
+class NoCertificatesError(RequestException):
     """The file of certificates that the environment names does not exist."""
 
 
-class AnswerTooLargeError(requests.RequestException):
+class AnswerTooLargeError(RequestException):
     """The answer unpacks to more than is allowed."""
 
 
 def retry_after(response: requests.Response) -> float:
     """Seconds that the header Retry-After asks to wait, as number or date; 0 for nothing, nonsense or the past."""
-    value = response.headers.get("Retry-After", "").strip()
-    if not value or value.isdecimal():
-        return float(value[:9] or 0)
-    try:  # not by urllib3's parser: it caps the wait at six hours, and the user is told the number
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
-    except (TypeError, ValueError, OverflowError):
+    parser = Retry()
+    parser.retry_after_max = 10**9  # otherwise, a longer wait than six hours becomes six hours
+    try:
+        return float(parser.parse_retry_after(response.headers.get("Retry-After", "0")))
+    except (InvalidHeader, ValueError, OverflowError):
         return 0.0
 
 
@@ -109,18 +105,18 @@ class Pace(AbstractAPIBudget):
         """None: there is one policy for all requests."""
 
     def acquire_call(self, request: requests.PreparedRequest, block: bool = True, timeout: float | None = None) -> None:
-        """Wait until `request` may be sent. If it is not to be sent any more, a ReadStoppedError."""
+        """Wait until `request` may be sent. If reading has stopped, a CancelledError."""
         with self._turn:
             while not self.stopped and ((hold := self.hold) or len(self._sent_at) + 1 > self._most_in_flight):
                 self._turn.wait(hold or None)
             if self.stopped:
-                raise ReadStoppedError
+                raise CancelledError
             self._sent_at[request] = time.monotonic()
 
     def update_from_response(self, request: requests.PreparedRequest, response: requests.Response | None) -> None:
         """Learn from the answer to `request`, None if there was none."""
         with self._turn:
-            sent_at = self._sent_at.pop(request)
+            sent_at = self._sent_at.pop(request, 0)  # it was not sent if reading has stopped
             if response is not None and sent_at >= self._resume_at:  # not sent before the last hold
                 self._learn(response)
             self._turn.notify_all()
@@ -177,20 +173,16 @@ class TyntecSession(LimiterSession):
         return request.prepare()
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """The answer to `request`, read in full, or a RequestException. If reading has stopped, a ReadStoppedError."""
+        """The answer to `request`, read in full, or a RequestException. If reading has stopped, a CancelledError."""
         while True:
             try:
                 response = super().send(request, **kwargs)
-            except ReadStoppedError:
-                raise
             except Exception as error:
                 self._pace.update_from_response(request, None)
-                if isinstance(error, requests.RequestException):
+                if isinstance(error, (RequestException, CancelledError)):
                     raise
                 # A bare OSError is how requests says that there are no certificates; the rest is not valid HTTP.
-                error_class = (
-                    NoCertificatesError if type(error) is OSError else requests.exceptions.ChunkedEncodingError
-                )
+                error_class = NoCertificatesError if type(error) is OSError else ChunkedEncodingError
                 raise error_class(request=request) from error
             if response.status_code != TOO_MANY_REQUESTS or self._pace.given_up:
                 return response

@@ -6,10 +6,9 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import chain, islice
-from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 from urllib import parse
 
@@ -23,11 +22,11 @@ from source_tyntec_sms.config import NEWER_MESSAGE, Config, api_url
 from source_tyntec_sms.errors import FAILURE_TYPES, config_error, in_plain_words, traced
 from source_tyntec_sms.paging import Pages
 from source_tyntec_sms.records import Row, SchemaTransformer, decode
-from source_tyntec_sms.session import Pace, ReadStoppedError, RetryPolicy, TyntecSession
+from source_tyntec_sms.session import Pace, RetryPolicy, TyntecSession
 
 Item = TypeVar("Item")
 
-MAX_ITEMS_PER_WORKER = 3
+MAX_ITEMS_PER_WORKER = 2
 SECONDS_BETWEEN_NOTICES = 55  # and a little, until the next look: at least one a minute
 SECONDS_BETWEEN_PROGRESS = 30
 IDS_BETWEEN_PROGRESS = 1000
@@ -95,23 +94,18 @@ class TyntecStream(HttpStream, ABC):
         """
         most_pending = 1 + MAX_ITEMS_PER_WORKER * (workers - 1)
         waiting, pending = iter(items), dict[Future[Any], Item]()
-        done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._pace.start()
         pool = ThreadPoolExecutor(workers)
         try:
             while True:
                 for item in islice(waiting, 0 if self._pace.stopped else most_pending - len(pending)):
-                    future = pool.submit(ask, item)
-                    pending[future] = item
-                    future.add_done_callback(done.put)
+                    pending[pool.submit(ask, item)] = item
                 if not pending:
                     return
-                try:
-                    future = done.get(timeout=0.5)
-                except Empty:
+                done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+                yield from ((pending.pop(future), future) for future in done)
+                if not done:
                     yield None
-                else:
-                    yield pending.pop(future), future
         finally:
             if pending:
                 self._pace.stop()  # the reader has closed this generator
@@ -178,7 +172,7 @@ class MessageStatus(TyntecStream):
                 error = future.exception()
                 if not error:
                     yield future.result()
-                if not isinstance(error, ReadStoppedError):
+                if not isinstance(error, CancelledError):
                     report.add(request_id, error)
             if report.consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
                 self._pace.stop()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -12,7 +12,7 @@ from email.utils import format_datetime
 import pytest
 import requests
 
-from source_tyntec_sms.session import READ, Pace, ReadStoppedError, RetryPolicy, retry_after
+from source_tyntec_sms.session import READ, Pace, RetryPolicy, retry_after
 from unit_tests.conftest import response
 
 QUICK = replace(READ, first_wait=0.05, longest_bare_hold=0.4)
@@ -81,7 +81,7 @@ def waiting(pace: Pace) -> Iterator[threading.Event]:
     def wait() -> None:
         try:
             pace.acquire_call(requests.PreparedRequest())
-        except ReadStoppedError:
+        except CancelledError:
             pass
         finally:
             done.set()
@@ -280,7 +280,7 @@ def test_when_reading_stops_whoever_waits_is_not_sent_any_more() -> None:
         assert not done.wait(0.05)
         pace.stop()
         assert done.wait(5)
-    with pytest.raises(ReadStoppedError):
+    with pytest.raises(CancelledError):
         pace.acquire_call(requests.PreparedRequest())
 
 
@@ -296,7 +296,7 @@ def test_after_a_stop_reading_can_start_anew() -> None:
     [
         ("86400", 86400), (" 7 ", 7), ("0", 0), ("-1", 0), ("1.5", 0), ("", 0), ("soon", 0), ("1, 2", 0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Wed, 21 Oct 2015 07:28:00 -0000", 0),
-        ("Fri, 99 Foo 99999 99:99:99 GMT", 0), ("9" * 400, 999_999_999), ("²", 0),
+        ("Fri, 99 Foo 99999 99:99:99 GMT", 0), ("9" * 400, 10**9), ("9" * 5000, 0), ("²", 0),
     ],
 )  # fmt: skip
 def test_retry_after_is_read_as_it_is_or_not_at_all(header: str, seconds: float) -> None:
