@@ -122,7 +122,7 @@ class TyntecStream(HttpStream, ABC):
 
 
 class NoStatusError(Exception):
-    """tyntec has no status for a request id. Arguments: what the id is counted as, unknown or refused, and why."""
+    """tyntec has no status for a request id. Arguments: what the id is counted as, and the error that says why."""
 
 
 class MessageStatus(TyntecStream):
@@ -157,7 +157,8 @@ class MessageStatus(TyntecStream):
         _, response = self._fetch_next_page({"request_id": request_id})
         if not response.ok:
             meaning = self.answers[str(response.status_code)]
-            raise NoStatusError(meaning.counted_as, meaning.words.format(answer=error_handler.quote_answer(response)))
+            words = meaning.words.format(answer=error_handler.quote_answer(response))
+            raise NoStatusError(meaning.counted_as, config_error(words))
         (status,) = self.parse_response(response)
         status["requestId"] = request_id  # tyntec's may differ in case, or be missing: the rows are joined by it
         return status
@@ -185,8 +186,7 @@ class Report:
     def __init__(self, total: int, logger: logging.Logger) -> None:
         self._total, self._logger = total, logger
         self._counts = Counter(read=0)
-        self._not_read: defaultdict[tuple[str, str], list[str]] = defaultdict(list)  # ids by kind and reason
-        self._failure_types: set[models.FailureType] = set()
+        self._not_read: defaultdict[tuple[str, models.FailureType, str], list[str]] = defaultdict(list)
         self._next_progress = time.monotonic() + SECONDS_BETWEEN_PROGRESS
         self.consecutive_failures = 0
 
@@ -197,16 +197,11 @@ class Report:
 
     def add(self, request_id: str, error: BaseException | None) -> None:
         """Record the outcome for one request id. `error` is the reason if its status could not be read."""
-        kind, why = "read", ""
-        if isinstance(error, NoStatusError):
-            kind, why = error.args
-        elif error:
-            plain = in_plain_words(error)
-            kind, why = FAILED, str(plain)
-            self._failure_types.add(plain.failure_type)
+        kind = "read"
+        if error:
+            kind, why = error.args if isinstance(error, NoStatusError) else (FAILED, in_plain_words(error))
+            self._not_read[kind, why.failure_type, str(why)].append(request_id)
         self._counts[kind] += 1
-        if why:
-            self._not_read[kind, why].append(request_id)
         self.consecutive_failures = self.consecutive_failures + 1 if kind == FAILED else 0
         asked, now = self._counts.total(), time.monotonic()
         if asked < self._total and (asked % IDS_BETWEEN_PROGRESS == 0 or now >= self._next_progress):
@@ -215,7 +210,7 @@ class Report:
 
     def finish(self) -> None:
         """Name the ids that were not read, and raise an error if any failed, or not one was read."""
-        for (_, why), ids in self._not_read.items():
+        for (_, _, why), ids in self._not_read.items():
             for start in range(0, len(ids), IDS_PER_WARNING):
                 names = ", ".join(ids[start : start + IDS_PER_WARNING])
                 self._logger.warning("Request ids not read: %s. Reason: %s", names, why)
@@ -223,21 +218,20 @@ class Report:
         failed = self._counts[FAILED]
         if self._counts["read"] and not failed:
             return
-        reasons = {why: ids for (kind, why), ids in self._not_read.items() if kind == FAILED or not failed}
-        most = sorted(reasons.items(), key=lambda reason: -len(reason[1]))[:MAX_NAMED_REASONS]
-        told = " ".join(why if len(reasons) == 1 else f"{len(ids):,} of them: {why}" for why, ids in most)
-        if not failed:
-            raise config_error(
-                f"tyntec has no status for any of the {self._total:,} SMS request ids: {told} {NEWER_MESSAGE}"
-            )
-        names = ", ".join(islice(chain.from_iterable(reasons.values()), MAX_NAMED_IDS))
-        more = f" and {failed - MAX_NAMED_IDS:,} more" if failed > MAX_NAMED_IDS else ""
-        rest = self._total - self._counts.total()
-        told += f" Reading stopped with {rest:,} more to read." if rest else ""
-        raise traced(
-            f"{failed:,} of {self._total:,} statuses could not be read: {names}{more}. {told} {self.progress()}",
-            min(self._failure_types, key=FAILURE_TYPES.index),
+        reasons = [(*reason, ids) for (kind, *reason), ids in self._not_read.items() if kind == FAILED or not failed]
+        reasons.sort(key=lambda reason: -len(reason[-1]))
+        told = " ".join(
+            why if len(reasons) == 1 else f"{len(ids):,} of them: {why}" for _, why, ids in reasons[:MAX_NAMED_REASONS]
         )
+        what, advice = f"tyntec has no status for any of the {self._total:,} SMS request ids:", NEWER_MESSAGE
+        if failed:
+            names = ", ".join(islice(chain.from_iterable(ids for *_, ids in reasons), MAX_NAMED_IDS))
+            more = f" and {failed - MAX_NAMED_IDS:,} more" if failed > MAX_NAMED_IDS else ""
+            what, advice = f"{failed:,} of {self._total:,} statuses could not be read: {names}{more}.", self.progress()
+            if rest := self._total - self._counts.total():
+                advice = f"Reading stopped with {rest:,} more to read. {advice}"
+        failure_type = min((failure_type for failure_type, *_ in reasons), key=FAILURE_TYPES.index)
+        raise traced(f"{what} {told} {advice}", failure_type)
 
 
 class ListStream(TyntecStream, ABC):
