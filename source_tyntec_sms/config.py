@@ -13,48 +13,35 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, ValidationInfo
 
-from source_tyntec_sms.errors import config_error
+from source_tyntec_sms.errors import ANSWERS, traced
 
 SPEC = safe_load_yaml(files(__package__).joinpath("spec.yaml").read_bytes())
 API_URL = "https://api.tyntec.com"
 API_URL_VARIABLE = "TYNTEC_API_URL"
 MAX_WORKERS = 40
-NEWER_MESSAGE = "Enter the requestId of a newer message in the setting 'SMS Message Request ID'."
 
+_REASONS = ANSWERS["settings"]
 _KEY = r"^[!#-&(-\[\]-~]+$"
 _ADDRESS = re.compile(
     r"(https://([\w-]+\.)*[\w-]+"
     r"|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:(?P<port>\d{1,5}))?/?",  # ignore-https-check: on loopback
     re.ASCII,
 )
-# What is wrong with a setting, by the type of pydantic's error. All other types concern num_workers.
-_REASONS = {
-    "missing": "is missing",
-    "string_type": "must be a string",
-    "list_type": "must be a list of strings",
-    "string_too_short": "is empty",
-    "string_unicode": "contains half of a character",
-    "string_pattern_mismatch": "contains a character that no key has (white space, a quotation mark, a backslash, or a "
-    "control or non-ASCII character). Copy the key again, without anything around it",
-}
 
 
 def _request_ids(entry: str, info: ValidationInfo) -> str:
-    """The ids in `entry`, separated by spaces. The errors do not quote them: one may be the key, entered by mistake."""
+    """The ids in `entry`, separated by spaces. An error is a name in answers.yaml: an id may be the key, by mistake."""
     request_ids = re.sub("[,;]", " ", entry).split()
     if not request_ids:
-        raise ValueError("is empty")
+        raise ValueError("string_too_short")
     # urllib3 resolves dot segments, quoted or not: such an id would climb to another path.
     if {".", ".."} & set(request_ids) or not "".join(request_ids).isprintable():
-        raise ValueError("is not a request id: it consists of dots, or contains a control character")
+        raise ValueError("no id")
     # The key would be sent in a path and named in messages, where a secret does not belong.
     if "api_key" in info.data and info.data["api_key"] in entry:
-        raise ValueError("contains the API key. Enter the requestId of a sent SMS")
+        raise ValueError("the key")
     if info.field_name == "message_request_id" and len(request_ids) > 1:
-        raise ValueError(
-            "takes one request id. Enter the others in the setting 'Additional SMS Message Request IDs' "
-            "(additional_message_request_ids)"
-        )
+        raise ValueError("several ids")
     return " ".join(request_ids)
 
 
@@ -97,7 +84,7 @@ class Config(BaseModel, extra="allow", frozen=True):
         try:
             settings = cls.model_validate(named)
         except ValidationError as error:
-            raise config_error(" ".join(_sentences(error))) from None
+            raise traced(" ".join(_sentences(error))) from None
         key = settings.api_key
         forms = [key, key.replace("/", r"\/"), *(quote(key, safe=safe) for safe in ("", "/", "/:"))]  # \/ as in JSON
         forms += [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]
@@ -111,10 +98,11 @@ class Config(BaseModel, extra="allow", frozen=True):
 def _sentences(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False, include_input=False):
         name, *place = problem["loc"]
-        other = _REASONS.get(problem["type"], f"must be a whole number from 1 to {MAX_WORKERS}")
+        reason = problem["ctx"]["error"] if problem["type"] == "value_error" else problem["type"]
+        words = _REASONS.get(str(reason), _REASONS["other"]).words.format(most=MAX_WORKERS)
         title = SPEC["connectionSpecification"]["properties"][name]["title"]
         entry = f", entry {int(place[0]) + 1}," if place else ""
-        yield f"The setting '{title}' ({name}){entry} {problem.get('ctx', {}).get('error', other)}."
+        yield f"The setting '{title}' ({name}){entry} {words}."
 
 
 def api_url() -> str:
@@ -126,9 +114,5 @@ def api_url() -> str:
     address = os.environ.get(API_URL_VARIABLE, API_URL)
     match = _ADDRESS.fullmatch(address)
     if not match or not 0 < int(match["port"] or 443) < 2**16:
-        raise config_error(
-            f"The environment variable {API_URL_VARIABLE} must be an address like {API_URL}, or on this machine like "
-            "http://127.0.0.1:8080, "  # ignore-https-check
-            "with nothing after the port. Correct it, or remove it to use tyntec's API."
-        )
+        raise ANSWERS["problems"]["address"].error(variable=API_URL_VARIABLE, default=API_URL)
     return address.rstrip("/")

@@ -3,44 +3,29 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from logging import Logger
 from pydoc import locate
 from random import uniform
-from typing import Any, NamedTuple
+from typing import Any
 
 import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy, ErrorHandler
 from airbyte_cdk.sources.streams.http.error_handlers.response_models import ErrorResolution, ResponseAction
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
-from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
+from source_tyntec_sms.errors import ANSWERS, Meaning
 from source_tyntec_sms.records import decode
 from source_tyntec_sms.session import Pace, RetryPolicy, retry_after
 
 LONGEST_QUOTE = 300
 
 
-class Meaning(NamedTuple):
-    """An entry of `answers.yaml`. The comment at the top of it says what the properties mean."""
-
-    action: str
-    failure_type: str = "system_error"
-    words: str = ""
-    stop: bool = False
-    counted_as: str = ""
-
-
 Answers = Mapping[str, Meaning]
 
-_TABLE = {
-    part: {str(key): Meaning(**entry) for key, entry in entries.items()}
-    for part, entries in safe_load_yaml(files(__package__).joinpath("answers.yaml").read_bytes()).items()
-}
-STATUS_ANSWERS: Answers = _TABLE["every endpoint"] | _TABLE["message status"]
-LIST_ANSWERS: Answers = _TABLE["every endpoint"] | _TABLE["list"]
-EXCEPTIONS: Mapping[Any, Meaning] = {locate(name): meaning for name, meaning in _TABLE["exceptions"].items()}
+STATUS_ANSWERS: Answers = ANSWERS["every endpoint"] | ANSWERS["message status"]
+LIST_ANSWERS: Answers = ANSWERS["every endpoint"] | ANSWERS["list"]
+EXCEPTIONS: Mapping[Any, Meaning] = {locate(name): meaning for name, meaning in ANSWERS["exceptions"].items()}
 
 
 @dataclass(frozen=True)

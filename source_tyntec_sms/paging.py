@@ -6,7 +6,7 @@ from itertools import takewhile
 from operator import eq
 from typing import Any
 
-from source_tyntec_sms.errors import traced
+from source_tyntec_sms.errors import ANSWERS
 from source_tyntec_sms.records import Row, to_integer
 
 MOST_REQUESTS = 10_000
@@ -138,10 +138,7 @@ class Pages:
     def _next(self) -> dict[str, int]:
         """The page that begins a few rows before the end of the last, in the size that adds the most rows."""
         if self._requests == MOST_REQUESTS or self.read > MOST_ROWS:
-            raise traced(
-                f"tyntec gave {self.read:,} phone numbers on {self._requests:,} pages without an end. Report it to the "
-                "maintainers of this connector."
-            )
+            raise ANSWERS["problems"]["endless list"].error(rows=self.read, pages=self._requests)
         alike = sum(1 for _ in takewhile(self._keys[-1].__eq__, reversed(self._keys)))
         back = 0 if self._size_is_ignored else min(OVERLAP + alike, self._rows_per_page // 50 * 10)
         start = self._end - back

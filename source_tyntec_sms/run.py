@@ -32,7 +32,7 @@ from airbyte_cdk.logger import AirbyteLogFormatter, is_platform_debug_log_enable
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_tyntec_sms.config import Config
-from source_tyntec_sms.errors import FAILURE_TYPES, config_error, in_plain_words, traced
+from source_tyntec_sms.errors import ANSWERS, FAILURE_TYPES, in_plain_words, traced
 from source_tyntec_sms.source import SourceTyntecSms
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -127,9 +127,8 @@ def _read(
                 name = error.stream_descriptor.name
                 failed[name] = error.failure_type or models.FailureType.system_error
                 if name not in (known := streams()):  # the CDK does not say which there are
-                    words = f"This source has no stream {name}. It has {', '.join(known)}."
-                    advice = "Refresh the source schema of the connection, and deselect the stream."
-                    error.message = f"{filter_secrets(words)} {advice}"
+                    words = ANSWERS["problems"]["unknown stream"].error(stream=name, known=", ".join(known))
+                    error.message = filter_secrets(str(words))
             yield message
     except Exception:
         if not failed:  # otherwise it is the CDK's own summary, which is made of repr()
@@ -154,7 +153,7 @@ def _load(path: str, convert: Callable[[Any], Any], what: str) -> Any:
     except Exception:
         is_discovered = b'"json_schema"' in content and b'"sync_mode"' not in content
         problem = f"holds {'the output of discover' if is_discovered else 'something else'}"
-    raise config_error(f"The file {path} {problem}. It must hold {what}.")
+    raise traced(f"The file {path} {problem}. It must hold {what}.")
 
 
 def _catalog(path: str) -> models.ConfiguredAirbyteCatalog:

@@ -9,8 +9,8 @@ from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_tyntec_sms.config import NEWER_MESSAGE, Config
-from source_tyntec_sms.errors import in_plain_words
+from source_tyntec_sms.config import Config
+from source_tyntec_sms.errors import ANSWERS, in_plain_words
 from source_tyntec_sms.session import CHECK, READ, Pace, RetryPolicy
 from source_tyntec_sms.streams import Contacts, MessageStatus, NoStatusError, PhoneNumbers, PhoneRegistrations
 
@@ -42,8 +42,7 @@ class SourceTyntecSms(AbstractSource):
             request_id = settings.message_request_id
             MessageStatus(settings, self._check_policy, Pace(self._check_policy, workers=1)).status(request_id)
         except NoStatusError as error:
-            words = f"The API key works, but tyntec has no status for the SMS request id {request_id}"
-            return False, f"{words}: {error.args[1]} {NEWER_MESSAGE}"
+            return False, str(ANSWERS["problems"]["unknown id"].error(request_id=request_id, reason=error.args[1]))
         except Exception as error:
             return False, str(in_plain_words(error))
         return True, None

@@ -18,8 +18,8 @@ from airbyte_cdk.sources.streams.http import HttpClient, HttpStream
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 
 from source_tyntec_sms import error_handler
-from source_tyntec_sms.config import NEWER_MESSAGE, Config, api_url
-from source_tyntec_sms.errors import FAILURE_TYPES, config_error, in_plain_words, traced
+from source_tyntec_sms.config import Config, api_url
+from source_tyntec_sms.errors import ANSWERS, FAILURE_TYPES, in_plain_words, traced
 from source_tyntec_sms.paging import Pages
 from source_tyntec_sms.records import Row, SchemaTransformer, decode
 from source_tyntec_sms.session import Pace, RetryPolicy, TyntecSession
@@ -157,8 +157,7 @@ class MessageStatus(TyntecStream):
         _, response = self._fetch_next_page({"request_id": request_id})
         if not response.ok:
             meaning = self.answers[str(response.status_code)]
-            words = meaning.words.format(answer=error_handler.quote_answer(response))
-            raise NoStatusError(meaning.counted_as, config_error(words))
+            raise NoStatusError(meaning.counted_as, meaning.error(answer=error_handler.quote_answer(response)))
         (status,) = self.parse_response(response)
         status["requestId"] = request_id  # tyntec's may differ in case, or be missing: the rows are joined by it
         return status
@@ -218,20 +217,18 @@ class Report:
         failed = self._counts[FAILED]
         if self._counts["read"] and not failed:
             return
-        reasons = [(*reason, ids) for (kind, *reason), ids in self._not_read.items() if kind == FAILED or not failed]
-        reasons.sort(key=lambda reason: -len(reason[-1]))
-        told = " ".join(
-            why if len(reasons) == 1 else f"{len(ids):,} of them: {why}" for _, why, ids in reasons[:MAX_NAMED_REASONS]
-        )
-        what, advice = f"tyntec has no status for any of the {self._total:,} SMS request ids:", NEWER_MESSAGE
-        if failed:
-            names = ", ".join(islice(chain.from_iterable(ids for *_, ids in reasons), MAX_NAMED_IDS))
-            more = f" and {failed - MAX_NAMED_IDS:,} more" if failed > MAX_NAMED_IDS else ""
-            what, advice = f"{failed:,} of {self._total:,} statuses could not be read: {names}{more}.", self.progress()
-            if rest := self._total - self._counts.total():
-                advice = f"Reading stopped with {rest:,} more to read. {advice}"
-        failure_type = min((failure_type for failure_type, *_ in reasons), key=FAILURE_TYPES.index)
-        raise traced(f"{what} {told} {advice}", failure_type)
+        reasons = {key: ids for key, ids in self._not_read.items() if key[0] == FAILED or not failed}
+        most = sorted(reasons.items(), key=lambda reason: -len(reason[1]))[:MAX_NAMED_REASONS]
+        told = " ".join(why if len(reasons) == 1 else f"{len(ids):,} of them: {why}" for (_, _, why), ids in most)
+        if rest := self._total - self._counts.total():
+            told += f" Reading stopped with {rest:,} more to read."
+        names = ", ".join(islice(chain.from_iterable(reasons.values()), MAX_NAMED_IDS))
+        if failed > MAX_NAMED_IDS:
+            names += f" and {failed - MAX_NAMED_IDS:,} more"
+        problem = ANSWERS["problems"]["failed statuses" if failed else "no status"]
+        error = problem.error(failed=failed, total=self._total, names=names, reasons=told, progress=self.progress())
+        error.failure_type = min((failure_type for _, failure_type, _ in reasons), key=FAILURE_TYPES.index)
+        raise error
 
 
 class ListStream(TyntecStream, ABC):
@@ -273,7 +270,7 @@ class ListStream(TyntecStream, ABC):
         if answer.status_code not in (204, 404):
             objects = self.parse_response(answer)
         elif not pages.may_end_with(answer.status_code):
-            raise config_error(self.answers["404"].words.format(answer=error_handler.quote_answer(answer)))
+            raise self.answers["404"].error(answer=error_handler.quote_answer(answer))
         rows = list(chain.from_iterable(each[self.rows_field] for each in objects))
         return pages.new_rows(rows, objects[0].get("size") if objects else None)
 

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_tyntec_sms import streams as module
-from source_tyntec_sms.errors import config_error
+from source_tyntec_sms.errors import traced
 from source_tyntec_sms.session import READ
 from source_tyntec_sms.source import SourceTyntecSms
 from source_tyntec_sms.streams import ListStream
@@ -382,7 +382,7 @@ def test_a_fast_read_shows_how_far_it_is_every_thousand_ids(caplog: pytest.LogCa
     report = module.Report(2000, logging.getLogger("test"))
     with caplog.at_level(logging.INFO):
         for number in range(2000):
-            gone = module.NoStatusError("unknown", config_error("unknown."))
+            gone = module.NoStatusError("unknown", traced("unknown."))
             report.add(f"id-{number}", gone if number % 2 else None)
         report.finish()
     progress = [message for message in caplog.messages if "asked" in message]
