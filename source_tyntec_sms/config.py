@@ -12,6 +12,7 @@ from urllib.parse import quote
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, ValidationInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from source_tyntec_sms.errors import ANSWERS, traced
 
@@ -20,7 +21,6 @@ API_URL = "https://api.tyntec.com"
 API_URL_VARIABLE = "TYNTEC_API_URL"
 MAX_WORKERS = 40
 
-_REASONS = ANSWERS["settings"]
 _KEY = r"^[!#-&(-\[\]-~]+$"
 _ADDRESS = re.compile(
     r"(https://([\w-]+\.)*[\w-]+"
@@ -30,18 +30,18 @@ _ADDRESS = re.compile(
 
 
 def _request_ids(entry: str, info: ValidationInfo) -> str:
-    """The ids in `entry`, separated by spaces. An error is a name in answers.yaml: an id may be the key, by mistake."""
+    """The ids in `entry`, separated by spaces. The errors do not quote them: one may be the key, entered by mistake."""
     request_ids = re.sub("[,;]", " ", entry).split()
     if not request_ids:
-        raise ValueError("string_too_short")
+        raise PydanticCustomError("empty", "")
     # urllib3 resolves dot segments, quoted or not: such an id would climb to another path.
     if {".", ".."} & set(request_ids) or not "".join(request_ids).isprintable():
-        raise ValueError("no id")
+        raise PydanticCustomError("no_id", "")
     # The key would be sent in a path and named in messages, where a secret does not belong.
     if "api_key" in info.data and info.data["api_key"] in entry:
-        raise ValueError("the key")
+        raise PydanticCustomError("the_key", "")
     if info.field_name == "message_request_id" and len(request_ids) > 1:
-        raise ValueError("several ids")
+        raise PydanticCustomError("several_ids", "")
     return " ".join(request_ids)
 
 
@@ -84,7 +84,8 @@ class Config(BaseModel, extra="allow", frozen=True):
         try:
             settings = cls.model_validate(named)
         except ValidationError as error:
-            raise traced(" ".join(_sentences(error))) from None
+            problems = error.errors(include_url=False, include_input=False)
+            raise traced(" ".join(map(_sentence, problems))) from None
         key = settings.api_key
         forms = [key, key.replace("/", r"\/"), *(quote(key, safe=safe) for safe in ("", "/", "/:"))]  # \/ as in JSON
         forms += [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]
@@ -95,14 +96,13 @@ class Config(BaseModel, extra="allow", frozen=True):
         return settings
 
 
-def _sentences(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False, include_input=False):
-        name, *place = problem["loc"]
-        reason = problem["ctx"]["error"] if problem["type"] == "value_error" else problem["type"]
-        words = _REASONS.get(str(reason), _REASONS["other"]).words.format(most=MAX_WORKERS)
-        title = SPEC["connectionSpecification"]["properties"][name]["title"]
-        entry = f", entry {int(place[0]) + 1}," if place else ""
-        yield f"The setting '{title}' ({name}){entry} {words}."
+def _sentence(problem: ErrorDetails) -> str:
+    name, *place = problem["loc"]
+    title = SPEC["connectionSpecification"]["properties"][name]["title"]
+    entry = f", entry {int(place[0]) + 1}," if place else ""
+    reasons = ANSWERS["settings"]
+    words = reasons.get(problem["type"], reasons["other"]).words.format(most=MAX_WORKERS)
+    return f"The setting '{title}' ({name}){entry} {words}."
 
 
 def api_url() -> str:

@@ -47,14 +47,10 @@ CDK_LOGS = (
 )
 # The CDK's own help lists what only low-code connectors take.
 HELP = """\
-usage: source-tyntec-sms spec|check|discover|read [options]
-
-Show the settings, test them, list the streams, or read them.
-
-  --config FILE   the settings in JSON, for all commands but spec
-  --catalog FILE  the configured catalog in JSON, for read
-  --debug         log every request
-
+usage: source-tyntec-sms spec                                         show the settings
+       source-tyntec-sms check --config FILE                          test the settings in a JSON file
+       source-tyntec-sms discover --config FILE                       list the streams
+       source-tyntec-sms read --config FILE --catalog FILE [--debug]  read those in the configured catalog
 example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"""
 
 logger = logging.getLogger("airbyte")
@@ -111,14 +107,12 @@ def _messages(source: SourceTyntecSms, arguments: Namespace) -> Iterator[models.
     elif arguments.command == "discover":
         yield from entrypoint.discover(spec, config)
     else:
-        messages = entrypoint.read(spec, config, _catalog(arguments.catalog), [])
-        yield from _read(messages, lambda: [stream.name for stream in source.streams(config)])
+        known = [stream.name for stream in source.streams(config)]
+        yield from _read(entrypoint.read(spec, config, _catalog(arguments.catalog), []), known)
 
 
-def _read(
-    messages: Iterable[models.AirbyteMessage], streams: Callable[[], list[str]]
-) -> Iterator[models.AirbyteMessage]:
-    """The messages of a sync, with an error at the end if any stream failed. `streams`: the names of those known."""
+def _read(messages: Iterable[models.AirbyteMessage], known: list[str]) -> Iterator[models.AirbyteMessage]:
+    """The messages of a sync, with an error at the end if any stream failed. `known`: the names of all streams."""
     failed: dict[str, models.FailureType] = {}
     try:
         for message in messages:
@@ -126,7 +120,7 @@ def _read(
             if error and error.stream_descriptor:
                 name = error.stream_descriptor.name
                 failed[name] = error.failure_type or models.FailureType.system_error
-                if name not in (known := streams()):  # the CDK does not say which there are
+                if name not in known:  # the CDK does not say which there are
                     words = ANSWERS["problems"]["unknown stream"].error(stream=name, known=", ".join(known))
                     error.message = filter_secrets(str(words))
             yield message
