@@ -3,9 +3,7 @@
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from airbyte_cdk import AirbyteTracedException, BaseBackoffException, FailureType
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 
 # From what the user can fix to what may pass by itself: the first one tells the type of many failures.

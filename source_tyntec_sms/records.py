@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import requests
-from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
+from airbyte_cdk import TransformConfig, TypeTransformer
 
 Row = dict[str, Any]
 

@@ -26,9 +26,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from airbyte_cdk import models
-from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.logger import AirbyteLogFormatter, is_platform_debug_log_enabled
+from airbyte_cdk import AirbyteEntrypoint, AirbyteLogFormatter, models
+from airbyte_cdk.logger import is_platform_debug_log_enabled
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_tyntec_sms.config import Config

@@ -10,7 +10,7 @@ from socket import socket
 from typing import Any
 
 import requests
-from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, LimiterSession
+from airbyte_cdk import AbstractAPIBudget, LimiterSession
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, RequestException
 from urllib3 import HTTPConnectionPool, Retry
@@ -199,19 +199,12 @@ class _Adapter(threading.local, HTTPAdapter):
     def __init__(self, max_bytes: int) -> None:
         super().__init__()
         self._max_bytes = max_bytes
-        self._pool: HTTPConnectionPool | None = None
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
-        if not self._pool:  # looked up once, as there is one host only
-            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
-            self._pool.ConnectionCls = type(
-                "_Connection", (self._pool.ConnectionCls,), {"response_class": _TimedResponse}
-            )
-        return self._pool
-
-    def close(self) -> None:
-        super().close()
-        self._pool = None
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        if pool.ConnectionCls.response_class is not _TimedResponse:  # type: ignore[attr-defined]
+            pool.ConnectionCls = type("_Connection", (pool.ConnectionCls,), {"response_class": _TimedResponse})
+        return pool
 
     def send(self, request: requests.PreparedRequest, stream: bool = False, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         response = super().send(request, stream=True, **kwargs)

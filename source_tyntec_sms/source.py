@@ -4,9 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from airbyte_cdk.models import AirbyteConnectionStatus, Status
-from airbyte_cdk.sources import AbstractSource
-from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk import AbstractSource, AirbyteConnectionStatus, Status, Stream
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_tyntec_sms.config import Config

@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 from urllib import parse
 
 import requests
-from airbyte_cdk import models
-from airbyte_cdk.sources.streams.http import HttpClient, HttpStream
-from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
+from airbyte_cdk import HttpStream, as_airbyte_message, models
+from airbyte_cdk.sources.streams.http import HttpClient
 
 from source_tyntec_sms import error_handler
 from source_tyntec_sms.config import Config, api_url
