@@ -20,7 +20,6 @@ from source_tyntec_sms.session import Pace, RetryPolicy, retry_after
 
 LONGEST_QUOTE = 300
 
-
 Answers = Mapping[str, Meaning]
 
 STATUS_ANSWERS: Answers = ANSWERS["every endpoint"] | ANSWERS["message status"]

@@ -54,15 +54,6 @@ class Pages:
         """Whether an answer without rows may end the list: after a page that was not full; at the start, only a 204."""
         return not self._full if self._requests else status_code == 204
 
-    @property
-    def warning(self) -> str | None:
-        """What whoever reads the list should know, after the last page."""
-        if self.read < self.announced:
-            return f"tyntec announced {self.announced:,} rows, but gave {self.read:,}."
-        if self.repeated_full_page:
-            return f"tyntec gave a full page twice: there may be more than {self.read:,} rows."
-        return None
-
     def new_rows(self, rows: list[Row], size: Any) -> list[Row]:
         """The rows of the requested page that no earlier page held. `size` is what the answer says under that name.
 

@@ -260,8 +260,11 @@ class ListStream(TyntecStream, ABC):
                     plain = in_plain_words(error)
                     raise traced(f"The stream {self.name} could not be read. {plain}", plain.failure_type)
                 yield from future.result()
-        if pages.warning:
-            self.logger.warning("%s: %s", self.name, pages.warning)
+        read, announced = f"{pages.read:,}", f"{pages.announced:,}"
+        if pages.read < pages.announced:
+            self.logger.warning("%s: tyntec announced %s rows, but gave %s.", self.name, announced, read)
+        elif pages.repeated_full_page:
+            self.logger.warning("%s: tyntec gave a full page twice: there may be more than %s rows.", self.name, read)
 
     def _new_rows(self, pages: Pages, params: Mapping[str, Any]) -> list[Row]:
         _, answer = self._fetch_next_page(next_page_token=params)
