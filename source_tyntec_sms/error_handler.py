@@ -45,12 +45,8 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
     facts: Mapping[str, Any]
     problem: Callable[[requests.Response], str | None]
     logger: Logger
+    max_retries = property(lambda self: self.policy.max_attempts - 1)
     max_time = 24 * 3600  # effectively none: the CDK counts the waits for tyntec's rate limit, too
-
-    @property
-    def max_retries(self) -> int:
-        """How many attempts may follow the first."""
-        return self.policy.max_attempts - 1
 
     def backoff_time(self, response_or_exception: Any, attempt_count: int) -> float:
         """Seconds to wait before the attempt that follows `attempt_count`, less the second that the CDK adds."""
