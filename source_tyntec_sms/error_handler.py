@@ -68,7 +68,10 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
                 # The CDK parses the body again, for words that are not shown, and fails where it is nested deeply.
                 response_or_exception.json = dict  # type: ignore[method-assign]
         else:
-            meaning = _meaning_of_exception(response_or_exception)
+            chain: list[BaseException | None] = [response_or_exception]
+            while last := chain[-1]:
+                chain.append(last.__cause__ or last.__context__)
+            meaning = next(EXCEPTIONS[key] for key in EXCEPTIONS if any(isinstance(each, key) for each in chain))
             facts["exception"] = type(response_or_exception).__name__
         if meaning.stop:
             self.pace.stop()
@@ -95,16 +98,6 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
             return meaning
         facts |= {"answer": quote_answer(response), "seconds": retry_after(response), "longest": longest}
         return self.answers.get(f"{key}, {condition}", meaning)
-
-
-def _meaning_of_exception(error: Exception | None) -> Meaning:
-    """The entry for the first class that fits `error` or one of its causes."""
-    chain: list[BaseException | None] = [error]
-    while last := chain[-1]:
-        chain.append(last.__cause__ or last.__context__)
-    return next(
-        meaning for error_class, meaning in EXCEPTIONS.items() if any(isinstance(each, error_class) for each in chain)
-    )
 
 
 def quote_answer(response: requests.Response) -> str:

@@ -18,7 +18,6 @@ Row = dict[str, Any]
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lost>u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))|.)"
 )
-_CHARSET = re.compile(r"(utf-?(16|32)([bl]e)?|iso-?8859-?\d+|windows-125\d|latin-?1)", re.IGNORECASE)
 _DIGITS = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _ISO_8601 = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:(?<=:\d\d:\d\d)[.,](\d+))? ?"
@@ -36,13 +35,12 @@ def decode(response: requests.Response) -> Any:
     """
     if hasattr(response, "document"):
         return response.document
-    # JSON is UTF-8 (RFC 8259), whatever charset the header names. Only what is not is read as the header says.
+    # JSON is in UTF-8 (RFC 8259), whatever charset the header names. Only if it is not, the header counts.
     try:
-        text = response.content.decode("utf-8-sig")
+        text = response.content.decode(json.detect_encoding(response.content))
     except UnicodeDecodeError:
-        # requests would guess; and of the codecs that Python has, some take hours.
-        response.encoding = response.encoding if _CHARSET.fullmatch(response.encoding or "") else "utf-8"
-        text = response.text
+        charset = "latin-1" if response.encoding in ("iso-8859-1", "ISO-8859-1") else "utf-8"
+        text = response.content.decode(charset, errors="replace")
     if "\\u" in text:
         text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape["lost"] else escape[0], text)
     try:

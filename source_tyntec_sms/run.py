@@ -36,13 +36,13 @@ from source_tyntec_sms.source import SourceTyntecSms
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SECONDS_TO_STOP = 4
-# What the CDK logs in words of its own, while the connector says it in plain ones: module, lowest level, phrase.
+# What the CDK logs in words of its own, while the connector says it in plain ones: module, and phrase.
 CDK_LOGS = (
-    ("abstract_source", logging.WARNING, ""),  # the traceback of a failed stream
-    ("abstract_source", logging.INFO, "did not sync successfully"),  # a summary made of repr()
-    ("entrypoint", logging.WARNING, "serialization"),  # an integer above 64 bits, which is printed all the same
-    ("memory_monitor", logging.INFO, ""),  # its own thresholds
-    ("rate_limiting", logging.INFO, ""),  # each retry
+    ("abstract_source", "Encountered an exception"),  # the traceback of a failed stream
+    ("abstract_source", "did not sync successfully"),  # a summary made of repr()
+    ("entrypoint", "serialization"),  # an integer above 64 bits, which is printed all the same
+    ("memory_monitor", ""),  # its own thresholds
+    ("rate_limiting", ""),  # each retry
 )
 # The CDK's own help lists what only low-code connectors take.
 HELP = """\
@@ -173,10 +173,7 @@ class _LogHandler(logging.Handler):
         words = record.getMessage()
         if record.levelno <= logging.DEBUG:
             words += f" {AirbyteLogFormatter.extract_extra_args_from_record(record)}"
-        elif any(
-            record.module == module and record.levelno >= level and phrase in words
-            for module, level, phrase in CDK_LOGS
-        ):
+        elif any(record.module == module and phrase in words for module, phrase in CDK_LOGS):
             return
         level = AirbyteLogFormatter.level_mapping.get(record.levelno, models.Level.INFO)
         log = models.AirbyteLogMessage(level=level, message=filter_secrets(words))
