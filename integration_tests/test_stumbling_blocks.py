@@ -177,7 +177,7 @@ def test_an_incremental_sync_and_an_empty_catalog_are_warned_of(sandbox: Sandbox
     incremental["streams"][0]["sync_mode"] = "incremental"
     result = read_with(sandbox, tmp_path, incremental)
     assert result.exit_code == 0
-    assert "tyntec's API has no incremental sync: the stream message_status is read in full." in result.log("WARN")
+    assert "tyntec has no incremental sync: the stream message_status is read in full." in result.log("WARN")
     assert "selects no stream" in read_with(sandbox, tmp_path, {"streams": []}).log("WARN")
 
 

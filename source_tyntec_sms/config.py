@@ -18,10 +18,8 @@ from source_tyntec_sms.errors import ANSWERS, traced
 
 SPEC = safe_load_yaml(files(__package__).joinpath("spec.yaml").read_bytes())
 API_URL = "https://api.tyntec.com"
-API_URL_VARIABLE = "TYNTEC_API_URL"
 MAX_WORKERS = 40
 
-_KEY = r"^[!#-&(-\[\]-~]+$"
 _ADDRESS = re.compile(
     r"(https://([\w-]+\.)*[\w-]+"
     r"|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:(?P<port>\d{1,5}))?/?",  # ignore-https-check: on loopback
@@ -51,7 +49,7 @@ class Config(BaseModel, extra="allow", frozen=True):
     Unknown properties are accepted, because a configuration written for another version must stay readable.
     """
 
-    api_key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=_KEY)]
+    api_key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[!#-&(-\[\]-~]+$")]
     message_request_id: Annotated[str, AfterValidator(_request_ids)]
     additional_message_request_ids: list[Annotated[str, AfterValidator(_request_ids)]] = []
     num_workers: Annotated[int, Field(strict=True, ge=1, le=MAX_WORKERS)] = 10
@@ -111,8 +109,7 @@ def api_url() -> str:
     It is not a setting: whoever may edit a connection could point the stored key at a host of theirs. Only whoever runs
     the connector can change it, for the sandbox and for tests.
     """
-    address = os.environ.get(API_URL_VARIABLE, API_URL)
-    match = _ADDRESS.fullmatch(address)
+    match = _ADDRESS.fullmatch(os.environ.get("TYNTEC_API_URL", API_URL))
     if not match or not 0 < int(match["port"] or 443) < 2**16:
-        raise ANSWERS["problems"]["address"].error(variable=API_URL_VARIABLE, default=API_URL)
-    return address.rstrip("/")
+        raise ANSWERS["problems"]["address"].error(default=API_URL)
+    return match[0].rstrip("/")

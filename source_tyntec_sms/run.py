@@ -120,17 +120,15 @@ def _read(messages: Iterable[models.AirbyteMessage], known: list[str]) -> Iterat
                 name = error.stream_descriptor.name
                 failed[name] = error.failure_type or models.FailureType.system_error
                 if name not in known:  # the CDK does not say which there are
-                    words = ANSWERS["problems"]["unknown stream"].error(stream=name, known=", ".join(known))
-                    error.message = filter_secrets(str(words))
+                    unknown = ANSWERS["problems"]["unknown stream"].error(stream=name, known=", ".join(known))
+                    error.message = filter_secrets(str(unknown))
             yield message
     except Exception:
         if not failed:  # otherwise it is the CDK's own summary, which is made of repr()
             raise
     if failed:
-        raise traced(
-            f"Streams not read in full: {', '.join(failed)}. The error of each says why.",
-            min(failed.values(), key=FAILURE_TYPES.index),
-        )
+        words = f"Streams not read in full: {', '.join(failed)}. The error of each says why."
+        raise traced(words, min(failed.values(), key=FAILURE_TYPES.index))
 
 
 def _load(path: str, convert: Callable[[Any], Any], what: str) -> Any:
@@ -156,8 +154,7 @@ def _catalog(path: str) -> models.ConfiguredAirbyteCatalog:
         logger.warning("The catalog %s selects no stream, so nothing is read.", path)
     for configured in catalog.streams:
         if configured.sync_mode != models.SyncMode.full_refresh:
-            name = configured.stream.name
-            logger.warning("tyntec's API has no incremental sync: the stream %s is read in full.", name)
+            logger.warning("tyntec has no incremental sync: the stream %s is read in full.", configured.stream.name)
     # Streams are read one after another. The lists go first: they take seconds.
     catalog.streams.sort(key=lambda configured: configured.stream.name == "message_status")
     return catalog
