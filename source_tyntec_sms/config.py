@@ -21,9 +21,8 @@ API_URL = "https://api.tyntec.com"
 MAX_WORKERS = 40
 
 _ADDRESS = re.compile(
-    r"(https://([\w-]+\.)*[\w-]+"
-    r"|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:(?P<port>\d{1,5}))?/?",  # ignore-https-check: on loopback
-    re.ASCII,
+    r"(?a)(https://([\w-]+\.)*[\w-]+"
+    r"|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:(?P<port>\d{1,5}))?/?"  # ignore-https-check: on loopback
 )
 
 
@@ -82,8 +81,7 @@ class Config(BaseModel, extra="allow", frozen=True):
         try:
             settings = cls.model_validate(named)
         except ValidationError as error:
-            problems = error.errors(include_url=False, include_input=False)
-            raise traced(" ".join(map(_sentence, problems))) from None
+            raise traced(" ".join(map(_sentence, error.errors(include_url=False, include_input=False)))) from None
         key = settings.api_key
         forms = [key, key.replace("/", r"\/"), *(quote(key, safe=safe) for safe in ("", "/", "/:"))]  # \/ as in JSON
         forms += [encode(key.encode()).decode() for encode in (b64encode, urlsafe_b64encode)]

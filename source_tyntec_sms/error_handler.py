@@ -20,10 +20,6 @@ from source_tyntec_sms.session import Pace, RetryPolicy, retry_after
 
 LONGEST_QUOTE = 300
 
-Answers = Mapping[str, Meaning]
-
-STATUS_ANSWERS: Answers = ANSWERS["every endpoint"] | ANSWERS["message status"]
-LIST_ANSWERS: Answers = ANSWERS["every endpoint"] | ANSWERS["list"]
 EXCEPTIONS: Mapping[Any, Meaning] = {locate(name): meaning for name, meaning in ANSWERS["exceptions"].items()}
 
 
@@ -39,7 +35,7 @@ class TyntecErrorHandler(ErrorHandler, BackoffStrategy):
         it is not JSON, a ValueError. logger: is told of each attempt that follows.
     """
 
-    answers: Answers
+    answers: Mapping[str, Meaning]
     policy: RetryPolicy
     pace: Pace
     facts: Mapping[str, Any]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import chain, islice
-from typing import Any, TypeVar
+from typing import Any
 from urllib import parse
 
 import requests
@@ -18,12 +18,12 @@ from airbyte_cdk.sources.streams.http import HttpClient
 
 from source_tyntec_sms import error_handler
 from source_tyntec_sms.config import Config, api_url
-from source_tyntec_sms.errors import ANSWERS, FAILURE_TYPES, in_plain_words, traced
+from source_tyntec_sms.errors import ANSWERS, FAILURE_TYPES, Meaning, in_plain_words, traced
 from source_tyntec_sms.paging import Pages
 from source_tyntec_sms.records import Row, SchemaTransformer, decode
 from source_tyntec_sms.session import Pace, RetryPolicy, TyntecSession
 
-Item = TypeVar("Item")
+Result = tuple[Any, Future[Any]]
 
 MAX_ITEMS_PER_WORKER = 2
 SECONDS_BETWEEN_NOTICES = 55  # and a little, until the next look: at least one a minute
@@ -50,7 +50,7 @@ class TyntecStream(HttpStream, ABC):
     # Full refresh only. HttpStream would offer to resume one, from a page number that may have moved by then.
     is_resumable = False
     url_base = ""
-    answers: error_handler.Answers
+    answers: Mapping[str, Meaning]
     max_bytes: int
 
     def __init__(self, config: Config, policy: RetryPolicy, pace: Pace) -> None:
@@ -61,14 +61,9 @@ class TyntecStream(HttpStream, ABC):
         self.transformer = SchemaTransformer(self.get_json_schema())
         facts = {"host": parse.urlsplit(self.url_base).hostname, "limit": self.max_bytes // 1_000_000}
         handler = error_handler.TyntecErrorHandler(self.answers, policy, pace, facts, self.problem, self.logger)
+        session = TyntecSession(self.url_base, pace, self.max_bytes)
         # HttpStream cannot be given a session or a logger: its own reaches any host, and logs in the CDK's words.
-        self._http_client = HttpClient(
-            name=self.name,
-            logger=_client_logger,
-            error_handler=handler,
-            backoff_strategy=handler,
-            session=TyntecSession(self.url_base, pace, self.max_bytes),
-        )
+        self._http_client = HttpClient(self.name, _client_logger, handler, session=session, backoff_strategy=handler)
 
     def request_headers(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
         return {"apikey": self._config.api_key, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
@@ -83,16 +78,14 @@ class TyntecStream(HttpStream, ABC):
     def problem(self, response: requests.Response) -> str | None:
         """What is wrong with a successful answer, which is then retried, or None. If it is not JSON, a ValueError."""
 
-    def results(
-        self, items: Iterable[Item], ask: Callable[[Item], Any], workers: int
-    ) -> Iterator[tuple[Item, Future[Any]] | None]:
+    def results(self, items: Iterable[Any], ask: Callable[[Any], Any], workers: int) -> Iterator[Result | None]:
         """Call `ask` for each item in `workers` threads, and yield the item with the future of it, once that is done.
 
         After half a second without any it yields None. No more than a few items per worker are in work or wait for the
         reader, so that neither many items nor a slow reader fill the memory. For one worker it is a single item.
         """
         most_pending = 1 + MAX_ITEMS_PER_WORKER * (workers - 1)
-        waiting, pending = iter(items), dict[Future[Any], Item]()
+        waiting, pending = iter(items), dict[Future[Any], Any]()
         self._pace.start()
         pool = ThreadPoolExecutor(workers)
         try:
@@ -128,7 +121,7 @@ class MessageStatus(TyntecStream):
     """The delivery status of each SMS whose request id is in the settings, one request for each id."""
 
     primary_key = "requestId"
-    answers = error_handler.STATUS_ANSWERS
+    answers = ANSWERS["every endpoint"] | ANSWERS["message status"]
     max_bytes = 5_000_000
 
     def path(self, **kwargs: Any) -> str:
@@ -237,7 +230,7 @@ class ListStream(TyntecStream, ABC):
     for, None if the endpoint has no pages.
     """
 
-    answers = error_handler.LIST_ANSWERS
+    answers = ANSWERS["every endpoint"] | ANSWERS["list"]
     max_bytes = 256_000_000
     endpoint: str
     rows_field: str

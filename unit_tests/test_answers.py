@@ -17,13 +17,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests import exceptions
 from urllib3.exceptions import LocationValueError, ProtocolError, ReadTimeoutError
 
-from source_tyntec_sms.error_handler import (
-    EXCEPTIONS,
-    LIST_ANSWERS,
-    STATUS_ANSWERS,
-    TyntecErrorHandler,
-)
+from source_tyntec_sms.error_handler import EXCEPTIONS, TyntecErrorHandler
 from source_tyntec_sms.session import CHECK, READ, AnswerTooLargeError, NoCertificatesError, Pace, RetryPolicy
+from source_tyntec_sms.streams import ListStream, MessageStatus
 from unit_tests.conftest import LISTS, LOGGER, STATUSES, config, read, response, source, streams
 
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
@@ -189,12 +185,15 @@ def failure(name: str, settings: Mapping[str, Any] | None = None, **policy: Any)
 
 def test_every_entry_of_the_table_has_an_example_or_is_no_failure() -> None:
     for table, examples, no_failures in (
-        (STATUS_ANSWERS, OF_A_STATUS, {"2xx": "SUCCESS"} | dict.fromkeys(("400", "404", "410", "422"), "IGNORE")),
-        (LIST_ANSWERS, OF_A_LIST, {"2xx": "SUCCESS"} | dict.fromkeys(("204", "404"), "IGNORE")),
+        (MessageStatus.answers, OF_A_STATUS, dict.fromkeys(("400", "404", "410", "422"), "IGNORE")),
+        (ListStream.answers, OF_A_LIST, dict.fromkeys(("204", "404"), "IGNORE")),
     ):
         failures = {entry: meaning for entry, meaning in table.items() if meaning.action in {"RETRY", "FAIL"}}
-        assert {entry: table[entry].action for entry in table.keys() - failures.keys()} == no_failures
-        if table is LIST_ANSWERS:
+        assert {entry: table[entry].action for entry in table.keys() - failures.keys()} == {
+            "2xx": "SUCCESS",
+            **no_failures,
+        }
+        if table is ListStream.answers:
             failures.pop("2xx, unexpected")  # see test_an_answer_without_the_list_is_an_error_never_zero_rows
         failures.pop("429")  # see test_refusals_are_no_attempts_until_none_got_through_for_the_longest_hold
         assert {example.entry for example in examples} == failures.keys()
@@ -377,7 +376,7 @@ def test_failures_that_pass_are_not_seen_in_the_records(
 
 def test_once_reading_has_stopped_a_failure_is_not_retried() -> None:
     pace = Pace(READ, workers=1)
-    handler = TyntecErrorHandler(STATUS_ANSWERS, READ, pace, {"host": "api", "limit": 5}, lambda _: None, LOGGER)
+    handler = TyntecErrorHandler(MessageStatus.answers, READ, pace, {"host": "api", "limit": 5}, lambda _: None, LOGGER)
     assert handler.interpret_response(response(status_code=500)).response_action is ResponseAction.RETRY
     assert handler.interpret_response(response(status_code=404)).response_action is ResponseAction.IGNORE
     pace.stop()
@@ -389,7 +388,7 @@ def test_once_reading_has_stopped_a_failure_is_not_retried() -> None:
 def test_a_failure_that_asks_to_wait_for_as_long_as_the_policy_allows_is_retried(
     seconds: int, action: ResponseAction
 ) -> None:
-    handler = TyntecErrorHandler(LIST_ANSWERS, READ, Pace(READ, workers=1), {}, lambda _: None, LOGGER)
+    handler = TyntecErrorHandler(ListStream.answers, READ, Pace(READ, workers=1), {}, lambda _: None, LOGGER)
     failed = response(status_code=503, headers={"Retry-After": str(seconds)})
     assert handler.interpret_response(failed).response_action is action
 
@@ -413,7 +412,7 @@ def test_refusals_are_no_attempts_until_none_got_through_for_the_longest_hold(ap
 
 @pytest.mark.parametrize("policy", [READ, CHECK])
 def test_waits_grow_with_jitter_and_stay_within_the_policy(policy: RetryPolicy) -> None:
-    handler = TyntecErrorHandler(STATUS_ANSWERS, policy, Pace(policy, workers=1), {}, lambda _: None, LOGGER)
+    handler = TyntecErrorHandler(MessageStatus.answers, policy, Pace(policy, workers=1), {}, lambda _: None, LOGGER)
     for attempt in range(1, 60):
         full = min(policy.first_wait * 2 ** (attempt - 1), policy.longest_wait)
         assert policy.wait(attempt) == full
