@@ -10,8 +10,7 @@ from typing import Any
 
 import requests
 from airbyte_cdk import BackoffStrategy, FailureType
-from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler
-from airbyte_cdk.sources.streams.http.error_handlers.response_models import ErrorResolution, ResponseAction
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_tyntec_sms.errors import ANSWERS, Meaning

@@ -45,7 +45,6 @@ class Pages:
         self._full = self._size_is_ignored = False
         self._keys: list[str] = []  # of the rows read, in the order read
         self._numbers: set[str] = set()
-        self._numbers_identify = True
         self.params: dict[str, int] | None = {"size": page_size} if page_size else {}
         self.read = self.announced = 0
         self.repeated_full_page = False
@@ -114,16 +113,14 @@ class Pages:
 
     def _new_places(self, earlier: list[str], keys: list[str]) -> list[int]:
         """The places of a page's rows that are not among the `earlier` ones at its start, and whose number is new."""
-        numbers = [key for key in keys if key.startswith("phoneNumber ")]
-        self._numbers_identify &= len(set(numbers)) == len(numbers)
-        identified = set(numbers) if self._numbers_identify else set[str]()
+        numbers = {key for key, count in Counter(keys).items() if count == 1 and key.startswith("phoneNumber ")}
         left, new = Counter(earlier), list[int]()
         for place, key in enumerate(keys):
             is_shared = place < len(earlier) + OVERLAP and left[key] > 0
             left[key] -= 1
-            if not (key in self._numbers if key in identified else is_shared):
+            if not (key in self._numbers if key in numbers else is_shared):
                 new.append(place)
-        self._numbers.update(numbers)
+        self._numbers |= numbers
         return new
 
     def _next(self) -> dict[str, int]:

@@ -133,7 +133,6 @@ def _read(messages: Iterable[models.AirbyteMessage], known: list[str]) -> Iterat
 
 def _load(path: str, convert: Callable[[Any], Any], what: str) -> Any:
     """The JSON document in a file, as `convert` makes it. `what`: what the file must hold."""
-    content = b""
     try:
         content = Path(path).read_bytes()
         return convert(json.loads(content))

@@ -10,11 +10,9 @@ from socket import socket
 from typing import Any
 
 import requests
+import urllib3
 from airbyte_cdk import AbstractAPIBudget, LimiterSession
-from requests.adapters import HTTPAdapter
-from requests.exceptions import ChunkedEncodingError, RequestException
-from urllib3 import HTTPConnectionPool, Retry
-from urllib3.exceptions import InvalidHeader
+from requests.exceptions import ChunkedEncodingError
 
 _REMAINING = ("RateLimit-Remaining", *(f"X-RateLimit-Remaining-{unit}" for unit in ("Second", "Minute", "Hour", "Day")))
 
@@ -46,21 +44,21 @@ READ = RetryPolicy()
 CHECK = RetryPolicy(3, longest_wait=2, connect_timeout=5, answer_timeout=10, longest_bare_hold=8, longest_hold=8)
 
 
-class NoCertificatesError(RequestException):
+class NoCertificatesError(requests.RequestException):
     """The file of certificates that the environment names does not exist."""
 
 
-class AnswerTooLargeError(RequestException):
+class AnswerTooLargeError(requests.RequestException):
     """The answer unpacks to more than is allowed."""
 
 
 def retry_after(response: requests.Response) -> float:
     """Seconds that the header Retry-After asks to wait, as number or date; 0 for nothing, nonsense or the past."""
-    parser = Retry()
+    parser = urllib3.Retry()
     parser.retry_after_max = 10**9  # otherwise, a longer wait than six hours becomes six hours
     try:
         return float(parser.parse_retry_after(response.headers.get("Retry-After", "0")))
-    except (InvalidHeader, ValueError, OverflowError):
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return 0.0
 
 
@@ -179,7 +177,7 @@ class TyntecSession(LimiterSession):
                 response = super().send(request, **kwargs)
             except Exception as error:
                 self._pace.update_from_response(request, None)
-                if isinstance(error, (RequestException, CancelledError)):
+                if isinstance(error, (requests.RequestException, CancelledError)):
                     raise
                 # A bare OSError is how requests says that there are no certificates; the rest is not valid HTTP.
                 error_class = NoCertificatesError if type(error) is OSError else ChunkedEncodingError
@@ -189,7 +187,7 @@ class TyntecSession(LimiterSession):
             response.connection.close()  # as after any failed attempt, see TyntecErrorHandler
 
 
-class _Adapter(threading.local, HTTPAdapter):
+class _Adapter(threading.local, requests.adapters.HTTPAdapter):
     """requests' adapter with limits on the whole answer, in time and size: requests has none.
 
     Each thread has a state of its own (`threading.local`), so that a thread which closes the adapter after a failure
@@ -200,7 +198,7 @@ class _Adapter(threading.local, HTTPAdapter):
         super().__init__()
         self._max_bytes = max_bytes
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> urllib3.HTTPConnectionPool:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
         if pool.ConnectionCls.response_class is not _TimedResponse:  # type: ignore[attr-defined]
             pool.ConnectionCls = type("_Connection", (pool.ConnectionCls,), {"response_class": _TimedResponse})
