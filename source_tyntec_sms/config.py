@@ -18,7 +18,6 @@ from source_tyntec_sms.errors import ANSWERS, traced
 
 SPEC = safe_load_yaml(files(__package__).joinpath("spec.yaml").read_bytes())
 API_URL = "https://api.tyntec.com"
-MAX_WORKERS = 40
 
 _ADDRESS = re.compile(
     r"(?a)(https://([\w-]+\.)*[\w-]+"
@@ -51,7 +50,7 @@ class Config(BaseModel, extra="allow", frozen=True):
     api_key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[!#-&(-\[\]-~]+$")]
     message_request_id: Annotated[str, AfterValidator(_request_ids)]
     additional_message_request_ids: list[Annotated[str, AfterValidator(_request_ids)]] = []
-    num_workers: Annotated[int, Field(strict=True, ge=1, le=MAX_WORKERS)] = 10
+    num_workers: Annotated[int, Field(strict=True, ge=1, le=40)] = 10
 
     @property
     def request_ids(self) -> list[str]:
@@ -96,9 +95,8 @@ def _sentence(problem: ErrorDetails) -> str:
     name, *place = problem["loc"]
     title = SPEC["connectionSpecification"]["properties"][name]["title"]
     entry = f", entry {int(place[0]) + 1}," if place else ""
-    reasons = ANSWERS["settings"]
-    words = reasons.get(problem["type"], reasons["other"]).words.format(most=MAX_WORKERS)
-    return f"The setting '{title}' ({name}){entry} {words}."
+    reason = ANSWERS["settings"].get(problem["type"], ANSWERS["settings"]["other"])
+    return f"The setting '{title}' ({name}){entry} {reason.words}."
 
 
 def api_url() -> str:

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from itertools import takewhile
-from operator import eq
 from typing import Any
 
 from source_tyntec_sms.errors import ANSWERS
@@ -39,15 +38,13 @@ class Pages:
 
     def __init__(self, page_size: int | None) -> None:
         self._page_size = page_size or 0
-        self._requests = self._first_page = 0
-        self._rows_per_page = 0  # as many as the first one has
+        self._requests = self._first_page = self._rows_per_page = 0
         self._end = self._overlap = 0  # where the last page ended, and how many rows before that are asked for again
-        self._full = self._size_is_ignored = False
+        self._full = self._size_is_ignored = self.repeated_full_page = False
         self._keys: list[str] = []  # of the rows read, in the order read
         self._numbers: set[str] = set()
         self.params: dict[str, int] | None = {"size": page_size} if page_size else {}
         self.read = self.announced = 0
-        self.repeated_full_page = False
 
     def may_end_with(self, status_code: int) -> bool:
         """Whether an answer without rows may end the list: after a page that was not full; at the start, only a 204."""
@@ -104,7 +101,7 @@ class Pages:
             return keys[: max(self._overlap, len(keys) - missing)]
         near = self._keys[-self._overlap - SHIFT :]
         asked, count = len(near) - self._overlap, Counter(near)
-        if 2 * sum(map(eq, near[asked:], keys)) > self._overlap:
+        if 2 * sum(earlier == key for earlier, key in zip(near[asked:], keys, strict=False)) > self._overlap:
             return near[asked:]
         if keys == self._keys[-len(keys) :] and len(set(keys)) > 1:
             return keys  # the last page again

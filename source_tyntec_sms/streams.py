@@ -1,6 +1,5 @@
 """The four streams of tyntec's API (https://api.tyntec.com/reference/sms/current.html), over one base stream."""
 
-import json
 import logging
 import time
 from abc import ABC, abstractmethod
@@ -20,7 +19,7 @@ from source_tyntec_sms import error_handler
 from source_tyntec_sms.config import Config, api_url
 from source_tyntec_sms.errors import ANSWERS, FAILURE_TYPES, Meaning, in_plain_words, traced
 from source_tyntec_sms.paging import Pages
-from source_tyntec_sms.records import Row, SchemaTransformer, decode
+from source_tyntec_sms.records import Row, SchemaTransformer, decode, to_string
 from source_tyntec_sms.session import Pace, RetryPolicy, TyntecSession
 
 Result = tuple[Any, Future[Any]]
@@ -131,12 +130,12 @@ class MessageStatus(TyntecStream):
         """What is wrong: it is the status of another message, or none at all, such as an error under the wrong code."""
         document = decode(response)
         fields = document if isinstance(document, dict) else {}
-        asked, named = parse.unquote((response.request.url or "").rpartition("/")[2]), fields.get("requestId")
-        status = fields.get("status")
+        asked, status = parse.unquote((response.request.url or "").rpartition("/")[2]), fields.get("status")
+        named = to_string(fields.get("requestId"))
         # A problem document has a status too: a number.
         if str(status)[:1].isdecimal() or (named in (None, "") and status not in DELIVERY_STATES):
             return f"tyntec is failing: {error_handler.quote_answer(response)} where a status was expected."
-        other = named if isinstance(named, str) else json.dumps(named, ensure_ascii=False)
+        other = named if isinstance(named, str) else "another message"
         if named in (None, "") or other.lower() == asked.lower():
             return None
         return f"tyntec answered the request for {asked} with the status of {error_handler.quote(other)}."
@@ -261,10 +260,8 @@ class ListStream(TyntecStream, ABC):
 
     def _new_rows(self, pages: Pages, params: Mapping[str, Any]) -> list[Row]:
         _, answer = self._fetch_next_page(next_page_token=params)
-        objects = []
-        if answer.status_code not in (204, 404):
-            objects = self.parse_response(answer)
-        elif not pages.may_end_with(answer.status_code):
+        objects = [] if answer.status_code in (204, 404) else self.parse_response(answer)
+        if not objects and not pages.may_end_with(answer.status_code):
             raise self.answers["404"].error(answer=error_handler.quote_answer(answer))
         rows = list(chain.from_iterable(each[self.rows_field] for each in objects))
         return pages.new_rows(rows, objects[0].get("size") if objects else None)
