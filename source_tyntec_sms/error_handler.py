@@ -1,4 +1,4 @@
-"""What an answer means, or the exception that came in its place. The table is `answers.yaml`."""
+"""What an answer of the API, or an exception in its place, means. The table is `answers.yaml`."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

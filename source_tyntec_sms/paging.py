@@ -40,7 +40,7 @@ class Pages:
         self._page_size = page_size or 0
         self._requests = self._first_page = self._rows_per_page = 0
         self._end = self._overlap = 0  # where the last page ended, and how many rows before that are asked for again
-        self._full = self._size_is_ignored = self.repeated_full_page = False
+        self._full = self._poor = self._size_is_ignored = self.repeated_full_page = False
         self._keys: list[str] = []  # of the rows read, in the order read
         self._numbers: set[str] = set()
         self.params: dict[str, int] | None = {"size": page_size} if page_size else {}
@@ -79,7 +79,9 @@ class Pages:
             self._end += len(rows) - self._overlap
             self._keys += [keys[place] for place in new]
             # Not only without a new row: a list that grows could show a last page with one for ever.
-            ended = 4 * len(new) <= len(rows)
+            poor = 4 * len(new) <= len(rows)
+            ended = not rows or (poor and (self._poor or len(set(keys)) == 1))
+            self._poor = poor
         following = None if ended else self._next()
         self.params = following if following != self.params else None  # the same request would go on for ever
         return [rows[place] for place in new]
@@ -109,13 +111,13 @@ class Pages:
         return near[max(0, min(begins, key=lambda begin: abs(begin - asked), default=asked)) :]
 
     def _new_places(self, earlier: list[str], keys: list[str]) -> list[int]:
-        """The places of a page's rows that are not among the `earlier` ones at its start, and whose number is new."""
+        """The places of a page's rows that are neither `earlier` ones at its start, nor of a number already read."""
         numbers = {key for key, count in Counter(keys).items() if count == 1 and key.startswith("phoneNumber ")}
         left, new = Counter(earlier), list[int]()
         for place, key in enumerate(keys):
             is_shared = place < len(earlier) + OVERLAP and left[key] > 0
             left[key] -= 1
-            if not (key in self._numbers if key in numbers else is_shared):
+            if not (is_shared or (key in numbers and key in self._numbers)):
                 new.append(place)
         self._numbers |= numbers
         return new

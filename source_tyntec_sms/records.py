@@ -34,11 +34,11 @@ def decode(response: requests.Response) -> Any:
     """
     if hasattr(response, "document"):
         return response.document
-    # JSON is in UTF-8 (RFC 8259), whatever charset the header names. Only if it is not, the header counts.
+    # JSON is in UTF-8 (RFC 8259), whatever charset the header names. Only if it is not, ISO 8859-1 may be right.
     try:
         text = response.content.decode(json.detect_encoding(response.content))
     except UnicodeDecodeError:
-        charset = "latin-1" if response.encoding in ("iso-8859-1", "ISO-8859-1") else "utf-8"
+        charset = "latin-1" if response.encoding in ("iso-8859-1", "ISO-8859-1") else "utf-8-sig"
         text = response.content.decode(charset, errors="replace")
     if "\\u" in text:
         text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape["lost"] else escape[0], text)

@@ -1,4 +1,4 @@
-"""The process: its command line, its output, its end, and the workarounds for those of the CDK (as of 7.39)."""
+"""Runs the connector as a process: arguments, output, exit, and the workarounds for those of the CDK (as of 7.39)."""
 
 # ruff: noqa: E402
 import gc
@@ -21,7 +21,6 @@ import logging
 import sys
 import threading
 import warnings
-from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -57,7 +56,7 @@ _print_lock = threading.RLock()
 
 
 def run(source: SourceTyntecSms | None = None) -> NoReturn:
-    """Run the command line. The exit code is 1 if a command or a sync failed, 2 if the command line is wrong."""
+    """Run the command line, or show help. The exit code is 1 if a command failed, 2 if the command line is wrong."""
     words = sys.argv[1:] or ["--help"]
     if not {"-h", "--help"}.isdisjoint(words):
         print(HELP)
@@ -92,7 +91,7 @@ def run(source: SourceTyntecSms | None = None) -> NoReturn:
     os._exit(0)  # sys.exit would wait for threads that wait for a retry
 
 
-def _messages(source: SourceTyntecSms, arguments: Namespace) -> Iterator[models.AirbyteMessage]:
+def _messages(source: SourceTyntecSms, arguments: Any) -> Iterator[models.AirbyteMessage]:
     entrypoint = AirbyteEntrypoint(source)  # which on Airbyte Cloud also blocks requests to private networks
     spec = source.spec(logger)
     if arguments.command == "spec":
@@ -160,7 +159,7 @@ def _catalog(path: str) -> models.ConfiguredAirbyteCatalog:
 
 
 class _LogHandler(logging.Handler):
-    """Prints log lines as Airbyte messages, with the secrets in their words masked, but for `CDK_LOGS`.
+    """Prints log lines as Airbyte messages, with secrets masked. Those in `CDK_LOGS` are dropped.
 
     The CDK's formatter masks secrets in the JSON, which a key such as `type` breaks, and appends tracebacks.
     """

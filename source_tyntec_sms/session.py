@@ -86,7 +86,7 @@ class Pace(AbstractAPIBudget):
 
     def start(self) -> None:
         """Let requests pass: a stream begins to be read."""
-        self.given_up = self.stopped = False
+        self.given_up, self.stopped, self._refused_since = False, False, 0.0
 
     def stop(self) -> None:
         """Let no further request pass, those that wait for their turn included."""

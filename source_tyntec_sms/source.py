@@ -34,7 +34,7 @@ class SourceTyntecSms(AbstractSource):
         return AirbyteConnectionStatus(status=status, message=message and filter_secrets(message))
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
-        """Whether the key and the request id can be used, by one request for that id's status; if not, why not."""
+        """Request the status of the request id. Returns whether that succeeded, and if not, why."""
         try:
             settings = Config.parse(config)
             request_id = settings.message_request_id

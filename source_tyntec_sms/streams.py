@@ -23,7 +23,6 @@ from source_tyntec_sms.records import Row, SchemaTransformer, decode, to_string
 from source_tyntec_sms.session import Pace, RetryPolicy, TyntecSession
 
 Result = tuple[Any, Future[Any]]
-
 MAX_ITEMS_PER_WORKER = 2
 SECONDS_BETWEEN_NOTICES = 55  # and a little, until the next look: at least one a minute
 SECONDS_BETWEEN_PROGRESS = 30
@@ -80,7 +79,7 @@ class TyntecStream(HttpStream, ABC):
     def results(self, items: Iterable[Any], ask: Callable[[Any], Any], workers: int) -> Iterator[Result | None]:
         """Call `ask` for each item in `workers` threads, and yield the item with the future of it, once that is done.
 
-        After half a second without any it yields None. No more than a few items per worker are in work or wait for the
+        After half a second without any it yields None. No more than a few items per worker are asked or wait for the
         reader, so that neither many items nor a slow reader fill the memory. For one worker it is a single item.
         """
         most_pending = 1 + MAX_ITEMS_PER_WORKER * (workers - 1)

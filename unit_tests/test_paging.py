@@ -147,6 +147,13 @@ def test_every_number_is_found_while_a_handful_of_them_change(phonebook: Phonebo
     check_that_all_were_found(phonebook, phonebook.read(page_size))
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("count", [30, 50, 70, 99])
+def test_every_number_is_found_although_many_come_before_it_at_once(first: int, count: int) -> None:
+    phonebook = Phonebook(list(range(2000)), first, changes=[Change(3, "comes", 0)] * count, announces="nothing")
+    assert set(phonebook.read(3000)) >= set(range(2000))
+
+
 def test_numbers_of_one_request_at_the_border_of_two_pages_are_found_while_others_go() -> None:
     """What a border meets is rare: hypothesis does not find it, a few thousand lists do."""
     draw = random.Random(5)
@@ -330,6 +337,13 @@ def test_rows_of_one_page_are_all_found_although_they_have_the_same_number(numbe
 def test_a_number_that_came_twice_on_a_page_identifies_no_row_of_the_next() -> None:
     rows: list[Row] = [{"phoneNumber": "***" if place in (0, 1, 75) else f"+{place}"} for place in range(100)]
     assert read(in_pages(rows), 60)[0] == rows
+
+
+@pytest.mark.parametrize("places", [(5, 2995), (5, 6), (2995, 2996)])
+def test_a_number_that_a_page_has_twice_comes_no_third_time(places: tuple[int, int]) -> None:
+    rows: list[Row] = [{"phoneNumber": f"+{place}"} for place in range(7000)]
+    rows[places[1]] = rows[places[0]]
+    assert read(in_pages(rows), 3000)[0] == rows
 
 
 # What is known of the list

@@ -550,8 +550,9 @@ def test_a_list_that_is_not_there_is_an_error_that_says_what_to_do(api: requests
     error = failure(list_stream(name))
     assert error.failure_type is FailureType.config_error
     assert str(error) == (
-        f"The stream {name} could not be read. tyntec has no such list for this account, or broke it off: it answered "
-        '404 "Contact not found". Deselect this stream in the connection, or ask tyntec whether the account may use it.'
+        f"The stream {name} could not be read. tyntec has no such list for this account, or sent only a part of it: it "
+        'answered 404 "Contact not found". Deselect this stream in the connection, or ask tyntec whether the account '
+        "may use it."
     )
 
 
@@ -640,7 +641,7 @@ def test_an_answer_without_rows_after_a_full_page_breaks_the_list_off(api: reque
     api.get(NUMBERS, [{"json": {"provisioningRequests": rows}}, {"status_code": code}])
     error = failure(streams()["phone_numbers"])
     assert error.failure_type is FailureType.config_error
-    assert f"or broke it off: it answered {code}" in str(error)
+    assert f"or sent only a part of it: it answered {code}" in str(error)
 
 
 def test_fewer_numbers_than_announced_are_a_warning(
