@@ -334,6 +334,12 @@ def test_rows_of_one_page_are_all_found_although_they_have_the_same_number(numbe
     assert read(in_pages(rows), 20)[0] == rows
 
 
+@pytest.mark.parametrize("name", ["requestId", "phoneNumber"])
+def test_an_empty_string_identifies_no_row(name: str) -> None:
+    rows: list[Row] = [{name: "", "friendlyName": str(place)} for place in range(130)]
+    assert read(in_pages(rows), 60)[0] == rows
+
+
 def test_a_number_that_came_twice_on_a_page_identifies_no_row_of_the_next() -> None:
     rows: list[Row] = [{"phoneNumber": "***" if place in (0, 1, 75) else f"+{place}"} for place in range(100)]
     assert read(in_pages(rows), 60)[0] == rows

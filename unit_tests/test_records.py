@@ -220,6 +220,7 @@ def test_text_that_no_destination_can_store_is_made_storable(body: bytes | str, 
     ("content_type", "text"),
     [
         ("application/json; charset=iso-8859-1", "ü"),
+        ("application/json; charset=ISO-8859-1", "ü"),
         ("application/json", "\ufffd"),
         ("text/plain; charset=klingon", "\ufffd"),
     ],
@@ -274,6 +275,13 @@ def test_a_codec_that_is_no_charset_of_json_costs_no_time() -> None:
 
 def test_a_body_that_is_not_utf_8_and_names_no_charset_keeps_what_can_be_read() -> None:
     assert decode(response(b'{"a": "\xff\xc3\xa4"}')) == {"a": "\ufffd\u00e4"}
+    assert decode(response(b'\xef\xbb\xbf{"a": "\xff"}')) == {"a": "\ufffd"}
+
+
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be", "utf-16", "utf-32-le", "utf-32-be", "utf-32"])
+def test_json_in_another_utf_is_read_whatever_the_header_says(charset: str) -> None:
+    body = '{"a": "\u00e4\U0001f38f"}'.encode(charset)
+    assert decode(response(body, headers={"Content-Type": "application/json; charset=utf-8"})) == {"a": "ä\U0001f38f"}
 
 
 @pytest.mark.parametrize("digits", ["1" + "0" * 400, "-1" + "0" * 400, "1" + "0" * 5000, "1e999", "-1e999"])
