@@ -25,7 +25,7 @@ class Pages:
     honoured, or whether the answer's `size` counts the page or the whole list. So the first request names no page, the
     second page 1, and the answers tell the rest: where page 1 repeats the first answer, pages count from 1 or `page` is
     ignored, and page 2 tells which. A page with fewer rows than requested need not be the last: tyntec may give fewer.
-    So pages are requested until one brings hardly any new row, each starting a few rows before the end of the last.
+    So pages are requested until two in a row bring hardly any new row, each starting a few rows before the last's end.
 
     A phone number identifies its row, unless a page has one twice. Other rows are new, but for those at the start of a
     page that were at the end of the last one, told by request id or, without one, by all that they hold.
@@ -78,7 +78,7 @@ class Pages:
         else:
             self._end += len(rows) - self._overlap
             self._keys += [keys[place] for place in new]
-            # Not only without a new row: a list that grows could show a last page with one for ever.
+            # Hardly any, because a list that grows could show a last page with one new row for ever.
             poor = 4 * len(new) <= len(rows)
             ended = not rows or (poor and (self._poor or len(set(keys)) == 1))
             self._poor = poor
