@@ -57,7 +57,7 @@ def retry_after(response: requests.Response) -> float:
     parser = urllib3.Retry()
     parser.retry_after_max = 10**9  # otherwise, a longer wait than six hours becomes six hours
     try:
-        return float(parser.parse_retry_after(response.headers.get("Retry-After", "0")))
+        return float(min(10**9, parser.parse_retry_after(response.headers.get("Retry-After", "0"))))
     except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return 0.0
 
