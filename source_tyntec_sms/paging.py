@@ -89,9 +89,9 @@ class Pages:
     def _is_repeated(self, keys: list[str], asked: int) -> bool:
         """Whether the page is the first one, given again."""
         first = self._keys[: self._rows_per_page]
-        near = sum(key in first[max(0, place - SHIFT) : place + SHIFT] for place, key in enumerate(keys))
+        near = Counter(key for place, key in enumerate(keys) if key in first[max(0, place - SHIFT) : place + SHIFT])
         enough = SHARE_OF_REPEATED_PAGE * max(len(keys), min(len(first), asked))
-        return near >= enough > 0 and not self._missing_alike(keys)
+        return (near & Counter(first)).total() >= enough > 0 and not self._missing_alike(keys)
 
     def _missing_alike(self, keys: list[str]) -> int:
         """How many announced rows are missing, if those of the page are alike: only that tells if they come again."""

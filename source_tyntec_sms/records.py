@@ -38,7 +38,7 @@ def decode(response: requests.Response) -> Any:
     try:
         text = response.content.decode(json.detect_encoding(response.content))
     except UnicodeDecodeError:
-        charset = "latin-1" if response.encoding in ("iso-8859-1", "ISO-8859-1") else "utf-8-sig"
+        charset = "latin-1" if re.fullmatch("(?i)iso.?8859-1|latin-?1", response.encoding or "") else "utf-8-sig"
         text = response.content.decode(charset, errors="replace")
     if "\\u" in text:
         text = _ESCAPE.sub(lambda escape: "\\ufffd" if escape["lost"] else escape[0], text)

@@ -191,9 +191,9 @@ def _await_signal() -> None:
     PyAirbyte ends a check by SIGTERM, and takes the exit code 143 for a failure.
     """
     signum = signal.sigwait(STOP_SIGNALS)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     threading.Timer(SECONDS_TO_STOP, os._exit, (128 + signum,)).start()  # perhaps nobody reads what is written
     with _print_lock:  # whoever holds it is printing: after that, no half line is on the output
         logger.warning("Stopped by %s, before all was read.", signal.Signals(signum).name)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         os.kill(os.getpid(), signum)
         os._exit(128 + signum)  # the first process of a container survives its own signal

@@ -340,6 +340,18 @@ def test_an_empty_string_identifies_no_row(name: str) -> None:
     assert read(in_pages(rows), 60)[0] == rows
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbers_that_are_masked_hide_no_other(first: int) -> None:
+    rows: list[Row] = [{"phoneNumber": "***" if 48 < place < 72 else f"+{place}"} for place in range(144)]
+
+    def answer(params: dict[str, int]) -> list[Row]:
+        size = min(params["size"], 50)
+        return rows[(params.get("page", first) - first) * size :][:size]
+
+    found = {row["phoneNumber"] for row in read(answer, 3000)[0]}
+    assert found == {row["phoneNumber"] for row in rows}
+
+
 def test_a_number_that_came_twice_on_a_page_identifies_no_row_of_the_next() -> None:
     rows: list[Row] = [{"phoneNumber": "***" if place in (0, 1, 75) else f"+{place}"} for place in range(100)]
     assert read(in_pages(rows), 60)[0] == rows
