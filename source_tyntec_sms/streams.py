@@ -92,7 +92,7 @@ class TyntecStream(HttpStream, ABC):
                     pending[pool.submit(ask, item)] = item
                 if not pending:
                     return
-                done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+                done, _ = wait(list(islice(pending, workers)), timeout=0.5, return_when=FIRST_COMPLETED)  # the oldest
                 yield from ((pending.pop(future), future) for future in done)
                 if not done:
                     yield None
