@@ -18,7 +18,6 @@ from source_tyntec_sms.errors import ANSWERS, traced
 
 SPEC = safe_load_yaml(files(__package__).joinpath("spec.yaml").read_bytes())
 API_URL = "https://api.tyntec.com"
-
 _ADDRESS = re.compile(
     r"(?a)(https://([\w-]{1,63}\.)*[\w-]{1,63}"
     r"|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:(?P<port>\d{1,5}))?/?"  # ignore-https-check: on loopback

@@ -18,7 +18,6 @@ from source_tyntec_sms.records import decode
 from source_tyntec_sms.session import Pace, RetryPolicy, retry_after
 
 LONGEST_QUOTE = 300
-
 EXCEPTIONS: Mapping[Any, Meaning] = {locate(name): meaning for name, meaning in ANSWERS["exceptions"].items()}
 
 

@@ -13,7 +13,6 @@ import requests
 from airbyte_cdk import TransformConfig, TypeTransformer
 
 Row = dict[str, Any]
-
 # One JSON escape: a surrogate pair, else what cannot be stored (NUL, or half of a pair), else any other.
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lost>u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2}))|.)"

@@ -50,7 +50,6 @@ usage: source-tyntec-sms spec                                         show the s
        source-tyntec-sms discover --config FILE                       list the streams
        source-tyntec-sms read --config FILE --catalog FILE [--debug]  read those in the configured catalog
 example: source-tyntec-sms read --config config.json --catalog configured_catalog.json"""
-
 logger = logging.getLogger("airbyte")
 _print_lock = threading.RLock()
 
@@ -105,12 +104,12 @@ def _messages(source: SourceTyntecSms, arguments: Any) -> Iterator[models.Airbyt
     elif arguments.command == "discover":
         yield from entrypoint.discover(spec, config)
     else:
-        known = [stream.name for stream in source.streams(config)]
-        yield from _read(entrypoint.read(spec, config, _catalog(arguments.catalog), []), known)
+        messages = entrypoint.read(spec, config, _catalog(arguments.catalog), [])
+        yield from _read(messages, lambda: source.streams(config))
 
 
-def _read(messages: Iterable[models.AirbyteMessage], known: list[str]) -> Iterator[models.AirbyteMessage]:
-    """The messages of a sync, with an error at the end if any stream failed. `known`: the names of all streams."""
+def _read(messages: Iterable[models.AirbyteMessage], streams: Callable[[], Any]) -> Iterator[models.AirbyteMessage]:
+    """The messages of a sync, with an error at the end if any stream failed. `streams`: makes those of the source."""
     failed: dict[str, models.FailureType] = {}
     try:
         for message in messages:
@@ -118,7 +117,7 @@ def _read(messages: Iterable[models.AirbyteMessage], known: list[str]) -> Iterat
             if error and error.stream_descriptor:
                 name = error.stream_descriptor.name
                 failed[name] = error.failure_type or models.FailureType.system_error
-                if name not in known:  # the CDK does not say which there are
+                if name not in (known := [stream.name for stream in streams()]):  # the CDK does not say which there are
                     unknown = ANSWERS["problems"]["unknown stream"].error(stream=name, known=", ".join(known))
                     error.message = filter_secrets(str(unknown))
             yield message

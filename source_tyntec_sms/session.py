@@ -200,7 +200,7 @@ class _Adapter(threading.local, requests.adapters.HTTPAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> urllib3.HTTPConnectionPool:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
-        if pool.ConnectionCls.response_class is not _TimedResponse:  # type: ignore[attr-defined]
+        if "response_class" not in vars(pool.ConnectionCls):
             pool.ConnectionCls = type("_Connection", (pool.ConnectionCls,), {"response_class": _TimedResponse})
         return pool
 

@@ -5,9 +5,10 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib import parse
 
@@ -33,7 +34,6 @@ MAX_NAMED_IDS = 10
 MAX_NAMED_REASONS = 3
 FAILED = "failed"  # a kind, beside "read" and those in answers.yaml
 DELIVERY_STATES = ("ACCEPTED", "BUFFERED", "DELIVERED", "EXPIRED", "REJECTED", "UNDELIVERABLE")
-
 # The CDK's HTTP client reports failed requests in its own words: the streams say the same in plain ones.
 _client_logger = logging.getLogger("airbyte.tyntec.http_client")
 _client_logger.addFilter(lambda record: record.levelno <= logging.DEBUG)
@@ -84,17 +84,21 @@ class TyntecStream(HttpStream, ABC):
         """
         most_pending = 1 + MAX_ITEMS_PER_WORKER * (workers - 1)
         waiting, pending = iter(items), dict[Future[Any], Any]()
+        done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._pace.start()
         pool = ThreadPoolExecutor(workers)
         try:
             while True:
                 for item in islice(waiting, 0 if self._pace.stopped else most_pending - len(pending)):
-                    pending[pool.submit(ask, item)] = item
+                    future = pool.submit(ask, item)
+                    pending[future] = item
+                    future.add_done_callback(done.put)
                 if not pending:
                     return
-                done, _ = wait(list(islice(pending, workers)), timeout=0.5, return_when=FIRST_COMPLETED)  # the oldest
-                yield from ((pending.pop(future), future) for future in done)
-                if not done:
+                try:
+                    future = done.get(timeout=0.5)
+                    yield pending.pop(future), future
+                except Empty:
                     yield None
         finally:
             if pending:
@@ -175,7 +179,7 @@ class Report:
     def __init__(self, total: int, logger: logging.Logger) -> None:
         self._total, self._logger = total, logger
         self._counts = Counter(read=0)
-        self._not_read: defaultdict[tuple[str, models.FailureType, str], list[str]] = defaultdict(list)
+        self._not_read = defaultdict[tuple[str, models.FailureType, str], list[str]](list)  # ids by kind, type, reason
         self._next_progress = time.monotonic() + SECONDS_BETWEEN_PROGRESS
         self.consecutive_failures = 0
 
