@@ -107,11 +107,11 @@ def main() -> int:
                 environment = {**os.environ, "TYNTEC_API_URL": sandbox.url}
                 return subprocess.run(command, env=environment, check=False).returncode
             print(f"The sandbox listens on {sandbox.url}. Its API key is {sandbox.key}.")
-            print("Some request ids:", *sandbox.request_ids[:10], sep="\n    ")
+            print("Some request ids:", *sandbox.statuses, sep="\n    ")
             print("Stop it with Ctrl-C.", flush=True)
             threading.Event().wait()
-    except (OSError, OverflowError) as error:
-        print(f"The sandbox cannot use port {sandbox.port}: {error}.", file=sys.stderr)
+    except OSError as error:
+        print(f"The sandbox cannot use port {sandbox.port}: {error.strerror}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0

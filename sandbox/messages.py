@@ -153,9 +153,7 @@ def _message(number: int, now: datetime) -> _Message:
     digits = [str(random.randrange(10)) if digit == "#" else digit for digit in network.number]
     pending = random.random() < 0.03
     if pending:
-        sent = now - timedelta(
-            minutes=random.choice((random.uniform(0, 5), random.uniform(6, 2800)))
-        )
+        sent = now - timedelta(minutes=random.choice((5, 60, 600, 2800)) * random.random())
     else:  # on one of the last days, whatever the hour of `now`
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         days = [midnight - timedelta(days=ago) for ago in range(1, _DAYS + 1)]
@@ -166,5 +164,5 @@ def _message(number: int, now: datetime) -> _Message:
 
 def _date_time(moment: datetime, hours: int = 0) -> str:
     """One of the two documented forms: 2020-05-11T11:46:41+00:00 or 2018-06-01T00:00:00+0200."""
-    text = moment.astimezone(timezone(timedelta(hours=hours))).strftime("%Y-%m-%dT%H:%M:%S")
-    return text + (f"+{hours:02d}00" if hours else "+00:00")
+    text = moment.astimezone(timezone(timedelta(hours=hours))).isoformat(timespec="seconds")
+    return f"{text[:-6]}+{hours:02d}00" if hours else text

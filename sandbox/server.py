@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Literal
 from urllib.parse import unquote
 
@@ -102,11 +101,6 @@ class Sandbox:
         """How many requests the rate limit refused."""
         return self.limit.refused if self.limit else 0
 
-    @property
-    def request_ids(self) -> list[str]:
-        """The request ids that the sandbox knows."""
-        return [*self.statuses, *self._messages.ids]
-
     def requests(self, path: str = "") -> int:
         """Count the requests for `path` and the paths below it."""
         return sum(request.path.startswith(path) for request in self.received)
@@ -124,12 +118,7 @@ class Sandbox:
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
