@@ -1,111 +1,123 @@
-# make demo: see the connector work. make test: see that it does. make help: the rest.
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
-	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
-VENV := .venv/$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
-BIN := $(VENV)/bin
-READY := $(VENV)/.ready
-# PyAirbyte does not run on Python 3.13.
-E2E_PYTHON ?= $(shell for python in python3.12 python3.11 python3.10 python3; do \
-	$$python -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
-E2E_VENV := .venv/e2e-$(if $(E2E_PYTHON),$(shell $(E2E_PYTHON) -c 'import platform; print(platform.python_version())'))
-E2E_READY := $(E2E_VENV)/.ready
-LOWEST := $(VENV)-lowest
-# What Airbyte's checks run on.
-QA_PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
-	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
-QA_VENV := .venv/qa-$(if $(QA_PYTHON),$(shell $(QA_PYTHON) -c 'import platform; print(platform.python_version())'))
-QA_READY := $(QA_VENV)/.ready
+# make demo: see the connector work. make test: run its tests. make help: all targets.
+PYTHON_VERSIONS := 3.10 3.11 3.12 3.13
+E2E_VERSIONS := 3.10 3.11 3.12# of PyAirbyte
+QA_VERSIONS := 3.11 3.12# of Airbyte's checks
 
-.PHONY: help demo example unit test soak lowest e2e connector-test qa live bench mutants new-stream constraints lint format clean
+# With PYTHON=/path/to/python, each environment has a folder of its own.
+suffix := $(if $(PYTHON),-$(subst /,_,$(PYTHON)))
+VENV := .venv/main$(suffix)
+E2E_VENV := .venv/e2e$(suffix)
+QA_VENV := .venv/qa$(suffix)
+LOWEST_VENV := .venv/lowest$(suffix)
+# What talks to the sandbox ignores a proxy and an address that the shell exports.
+SANDBOXED := env -u TYNTEC_API_URL -u ALL_PROXY -u HTTP_PROXY -u HTTPS_PROXY -u all_proxy -u http_proxy -u https_proxy
+RUN := $(SANDBOXED) $(VENV)/bin/python
+
+# Install into an environment, of PYTHON or of the first suitable Python on the PATH:
+# $(call set_up,FOLDER,VERSIONS,ARGUMENTS)
+define set_up
+@for python in $(or $(PYTHON),python3 $(patsubst %,python%,$(2))); do \
+	$$python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(2)".split())' 2>/dev/null \
+	&& exec $$python tools/set_up.py $(1) $(3); \
+done; echo "Python $(2) is needed: make ... PYTHON=/path/to/python" >&2; exit 1
+endef
+
+.PHONY: help demo sandbox example unit test lint format connector-test qa e2e live clean \
+	lowest bench soak mutants constraints
 
 help:  ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
 
-demo: $(READY)  ## set up what is needed, and read all streams from the sandbox
-	@$(BIN)/python -m integration_tests.demo
+demo: $(VENV)/.demo  ## read all streams from the sandbox
+	@$(RUN) -m tools.demo
 
-example: $(E2E_READY)  ## the status of 5,000 messages of the sandbox in a DuckDB file, and the report on them
-	@$(E2E_VENV)/bin/python -m examples.demo
+sandbox: $(VENV)/.demo  ## start the sandbox; ARGS='--help' shows its options
+	@$(RUN) -m sandbox $(ARGS)
 
-unit: $(READY)  ## unit tests only: the quick loop
-	$(BIN)/python -m pytest -n auto unit_tests
+example: $(E2E_VENV)/.ready  ## load 5,000 statuses from the sandbox into DuckDB, and report on them
+	@$(SANDBOXED) $(E2E_VENV)/bin/python -m examples.demo
 
-test: $(READY)  ## unit tests, and integration tests over real sockets
-	$(BIN)/python -m pytest -n auto
+unit: $(VENV)/.tests  ## run the unit tests
+	$(RUN) -m pytest -n auto unit_tests
 
-soak: $(READY)  ## faults and rate limits with the waits of production; ten minutes
-	$(BIN)/python -m pytest -n 10 -m soak integration_tests
+test: $(VENV)/.tests  ## run the unit tests and the integration tests
+	$(RUN) -m pytest -n auto
 
-lowest: $(LOWEST)/.ready  ## the tests with the lowest versions that setup.py allows
-	$(LOWEST)/bin/python -m pytest -n auto
+lint: $(VENV)/.lint  ## run ruff, mypy, and checks of the GitHub workflows
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy && $(VENV)/bin/mypy .ci/release_notes.py
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(VENV)/bin/zizmor --offline --no-progress --quiet --min-severity medium .github
 
-e2e: $(E2E_READY)  ## PyAirbyte with DuckDB and PostgreSQL, and the examples
-	$(E2E_VENV)/bin/python -m pytest -n auto e2e_tests
+format: $(VENV)/.lint  ## fix what ruff can fix
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
 
-# The CDK wants a folder of this name, so it is given one, of links.
-connector-test: $(READY)  ## Airbyte's own command for testing connectors, against the sandbox; what needs Docker is left out
-	@mkdir -p .tmp/source-tyntec-sms && ln -sf $(CURDIR)/* .tmp/source-tyntec-sms
-	$(BIN)/python -m integration_tests.sandbox --port 0 -- $(BIN)/airbyte-cdk connector test .tmp/source-tyntec-sms
+# The command wants a folder with the connector's name. Tests that need Docker are left out.
+connector-test: $(VENV)/.tests  ## run Airbyte's command for testing connectors
+	@mkdir -p .tmp/source-tyntec-sms && ln -sf "$(CURDIR)"/* .tmp/source-tyntec-sms
+	$(RUN) -m sandbox --port 0 -- $(VENV)/bin/airbyte-cdk connector test .tmp/source-tyntec-sms
 
-qa: $(QA_READY)  ## the checks that Airbyte's catalogue runs on a connector
-	@$(QA_VENV)/bin/python -W ignore -m integration_tests.catalogue_qa
+qa: $(QA_VENV)/.ready  ## run the checks of Airbyte's catalogue
+	@$(QA_VENV)/bin/python -W ignore -m tools.catalogue_qa
 
-live: $(READY)  ## check and read tyntec itself with secrets/config.json, and compare the API with its documentation
-	@$(BIN)/python -m integration_tests.live
+e2e: $(E2E_VENV)/.ready  ## run PyAirbyte with DuckDB and PostgreSQL, and the examples
+	$(SANDBOXED) $(E2E_VENV)/bin/python -m pytest -n auto e2e_tests
 
-bench: $(READY)  ## speed, memory and pace, against bare requests and low-code; about 25 minutes
-	@$(BIN)/python -m benchmarks
+live: $(VENV)/.demo  ## check and read tyntec's API with secrets/config.json, and describe it
+	@$(VENV)/bin/python -m tools.live
 
-mutants: $(READY)  ## mutation tests of the modules that decide; about half an hour
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'mutmut>=3.3,<4'
-	$(BIN)/mutmut run || true
-	$(BIN)/mutmut results
+clean:  ## remove all environments, caches and builds
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .tmp build dist mutants *.egg-info
 
-new-stream: $(READY)  ## add a fifth list stream to a copy, in four places, and test the copy
-	$(BIN)/python -m integration_tests.new_stream
+# For CI and releases.
 
-constraints: $(LOWEST)/.ready  ## pin every package of the image, in the newest versions for its Python 3.13
-	$(LOWEST)/bin/uv pip compile --quiet --upgrade --python-version 3.13 --python-platform linux \
+lowest: $(LOWEST_VENV)/.ready  # the unit tests with the lowest versions that setup.py allows
+	$(SANDBOXED) $(LOWEST_VENV)/bin/python -m pytest -n auto unit_tests
+
+bench: $(VENV)/.tests  # speed, memory and rate limits, against bare requests and low-code
+	@$(RUN) -m benchmarks
+
+soak: $(VENV)/.tests  # outages and rate limits with the waits of production
+	$(RUN) -m pytest -n 10 -m soak integration_tests
+
+mutants: $(VENV)/.tests  # mutation tests
+	$(call set_up,$(VENV),$(PYTHON_VERSIONS),'mutmut>=3.3,<4')
+	$(SANDBOXED) $(VENV)/bin/mutmut run || true
+	$(VENV)/bin/mutmut results
+
+constraints: $(VENV)/.demo  # pin the newest versions of all packages of the image, for its Python 3.13
+	.venv/uv/bin/uv pip compile --quiet --upgrade --python-version 3.13 --python-platform linux \
 		--no-header --no-annotate --output-file constraints.txt setup.py
 
-lint: $(READY)  ## ruff, ruff format, mypy strict, and the workflows of GitHub
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy && $(BIN)/mypy .ci/release_notes.py
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(BIN)/zizmor --offline --no-progress --quiet --min-severity medium .github
+# A file that is newer than setup.py says that an environment is ready.
 
-format: $(READY)  ## fix what ruff can fix
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-
-clean:  ## remove what was set up
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .tmp build dist *.egg-info
-
-$(E2E_READY): setup.py
-	@test -n "$(E2E_PYTHON)" || { echo "Python 3.10, 3.11 or 3.12 is needed: make e2e E2E_PYTHON=/path/to/python"; exit 1; }
-	@echo "Setting up $(E2E_VENV); this takes a minute or two."
-	@$(E2E_PYTHON) -m venv --clear $(E2E_VENV)
-	@$(E2E_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[e2e]'
+$(VENV)/.demo: setup.py
+	@rm -rf $(VENV)
+	$(call set_up,$(VENV),$(PYTHON_VERSIONS),--editable '.[sandbox]')
 	@touch $@
 
-$(QA_READY):
-	@test -n "$(QA_PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make qa QA_PYTHON=/path/to/python"; exit 1; }
-	@echo "Setting up $(QA_VENV); this takes a few minutes."
-	@$(QA_PYTHON) -m venv --clear $(QA_VENV)
-	@$(QA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'airbyte-internal-ops>=0.132,<1'
+$(VENV)/.tests: $(VENV)/.demo
+	$(call set_up,$(VENV),$(PYTHON_VERSIONS),--editable '.[tests]')
 	@touch $@
 
-$(LOWEST)/.ready: setup.py
-	@$(PYTHON) -m venv --clear $(LOWEST)
-	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@VIRTUAL_ENV=$(LOWEST) $(LOWEST)/bin/uv pip install --quiet --resolution lowest-direct --editable '.[tests]'
+$(VENV)/.lint: $(VENV)/.demo
+	$(call set_up,$(VENV),$(PYTHON_VERSIONS),--editable '.[lint]')
 	@touch $@
 
-$(READY): setup.py
-	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python …"; exit 1; }
-	@echo "Setting up $(VENV); this takes a minute."
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[tests]'
+$(LOWEST_VENV)/.ready: setup.py
+	@rm -rf $(LOWEST_VENV)
+	$(call set_up,$(LOWEST_VENV),$(PYTHON_VERSIONS),--resolution lowest-direct --editable '.[tests]')
+	@touch $@
+
+$(E2E_VENV)/.ready: setup.py
+	@rm -rf $(E2E_VENV)
+	$(call set_up,$(E2E_VENV),$(E2E_VERSIONS),--editable '.[e2e]')
+	@touch $@
+
+$(QA_VENV)/.ready:
+	@rm -rf $(QA_VENV)
+	$(call set_up,$(QA_VENV),$(QA_VERSIONS),'airbyte-internal-ops>=0.132,<1')
 	@touch $@

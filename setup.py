@@ -2,6 +2,16 @@
 
 from setuptools import find_packages, setup
 
+SANDBOX = ["aiohttp>=3.10"]
+TESTS = [
+    *SANDBOX,
+    "hypothesis>=6.100",
+    "pytest>=8",
+    "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
+    "requests-mock>=1.12",
+]
+
 setup(
     name="airbyte-source-tyntec-sms",
     version="1.0.0",
@@ -15,32 +25,25 @@ setup(
         "airbyte-cdk>=7.39,<8",
         "pydantic>=2.13,<3",
         "PyYAML>=6,<7",
-        # The first whose adapter tells a subclass which connection it takes (get_connection_with_tls_context).
         "requests>=2.32.2,<3",
-        "urllib3>=2.6,<3",  # the first that unpacks no more of an answer than is asked for
+        "urllib3>=2.6,<3",  # older versions decompress a whole body at once
     ],
     extras_require={
-        "tests": [
-            "aiohttp>=3.10",  # the sandbox API, and the server of the benchmarks
-            "check-jsonschema>=0.37",  # lints the workflows by GitHub's own schemas, and zizmor by what goes wrong
-            "hypothesis>=6.100",
+        "sandbox": SANDBOX,
+        "tests": TESTS,
+        "lint": [
+            *TESTS,
+            "check-jsonschema>=0.37",  # the workflows, by GitHub's own schemas
             "mypy>=1.15",
-            "pytest>=8",
-            "pytest-timeout>=2.3",
-            "pytest-xdist>=3.6",
-            "requests-mock>=1.12",
             "ruff>=0.11",
-            "zizmor>=1.20",
+            "zizmor>=1.20",  # the workflows' security
         ],
         "e2e": [
+            *TESTS,
             "airbyte>=0.71,<1; python_version < '3.13'",  # PyAirbyte, which brings DuckDB
-            "airbyte-connector-models>=0.1.12; python_version < '3.13'",  # the registry's JSON schema
-            "aiohttp>=3.10",
+            "airbyte-connector-models>=0.1.12; python_version < '3.13'",  # the registry's schema
             "altair>=5.5",  # the charts of the example's report
-            "pgserver>=0.1.4; python_version < '3.13'",  # for machines without a PostgreSQL server
-            "pytest>=8",
-            "pytest-timeout>=2.3",
-            "pytest-xdist>=3.6",
+            "pgserver>=0.1.4; python_version < '3.13'",  # for machines without PostgreSQL
             "vl-convert-python>=1.7",
         ],
     },
