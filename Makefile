@@ -25,7 +25,7 @@ endef
 .PHONY: help demo sandbox example unit test lint format connector-test qa e2e live clean \
 	lowest bench soak mutants constraints
 
-help:  ## list the targets
+help:  # list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
 
 demo: $(VENV)/.demo  ## read all streams from the sandbox

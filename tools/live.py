@@ -19,9 +19,7 @@ import requests
 from sandbox.data import LISTS, STATUS_PATH
 from source_tyntec_sms.config import Config, api_url
 
-ROOT = Path(__file__).parent.parent
-CONFIG = ROOT / "secrets" / "config.json"
-MAX_SIZE = 3000
+CONFIG = Path("secrets/config.json")
 TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 NAME = re.compile(r"[A-Za-z_]{1,40}\d?")  # another name could be data, such as a phone number
 FORMAT = re.compile(r"[+-]?\d+(\.\d+)?|\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-][\d:]+)")
@@ -70,19 +68,19 @@ def fields_of(value: Any, path: str = "") -> Iterator[str]:
         kind = TYPES.get(type(value), "null")
         if isinstance(value, str) and FORMAT.fullmatch(value):
             kind += " like " + re.sub("9{5,}", "9…", re.sub(r"\d", "9", value))
-        yield f"{path.removeprefix('.')}: {kind}"
+        yield f"{path.removeprefix('.') or 'body'}: {kind}"
 
 
 def show_fields(documents: Iterable[Any]) -> None:
     """Print the fields, and how many there are of each type."""
-    fields = [field for document in documents for field in fields_of(document)]
-    for field, count in sorted(Counter(fields).items()):
+    fields = Counter(field for document in documents for field in fields_of(document))
+    for field, count in sorted(fields.items()):
         print(f"    {field} ({count})")
 
 
 def describe_pages(api: Api, path: str, field: str) -> str:
     """How the API treats the parameter `page`."""
-    rows = rows_of(api.get(path, size=MAX_SIZE)[1], field)
+    rows = rows_of(api.get(path, size=3000)[1], field)
     sizes = range(1, len(rows) // 2 + 1)
     size = next((size for size in sizes if rows[:size] != rows[size : 2 * size]), None)
     if not size:
@@ -100,7 +98,7 @@ def main() -> None:
         sys.exit("Write your settings to secrets/config.json; examples/config.json is an example.")
     config = Config.parse(json.loads(CONFIG.read_text()))
     api = Api(config.api_key)
-    command = [sys.executable, str(ROOT / "main.py"), "check", "--config", str(CONFIG)]
+    command = [sys.executable, "main.py", "check", "--config", str(CONFIG)]
     check = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     print("check:", "SUCCEEDED" if '"SUCCEEDED"' in check else "FAILED")
     for title, ids in ("", config.request_ids[:5]), (" of an unknown id", [str(uuid4())]):
@@ -110,13 +108,12 @@ def main() -> None:
     for name, listing in LISTS.items():
         code, document = api.get(listing.path)
         rows = rows_of(document, listing.rows_field)
-        wrapped = " in an array" if isinstance(document, list) else ""
-        print(f"{name}: HTTP {code}, {len(rows)} rows{wrapped}")
+        note = document.get("message", "") if isinstance(document, dict) else "not in an object"
+        print(f"{name}: HTTP {code}, {len(rows)} rows {note}".replace(config.api_key, "****"))
         show_fields(rows or [document])
         if listing.paged and rows:
             print(f"    page: {describe_pages(api, listing.path, listing.rows_field)}")
-    limits = ", ".join(f"{name}: {value}" for name, value in sorted(api.limits.items()))
-    print("headers on rate limits:", limits or "none")
+    print("headers on rate limits:", api.limits or "none")
 
 
 if __name__ == "__main__":
