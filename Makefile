@@ -2,6 +2,8 @@
 PYTHON_VERSIONS := 3.10 3.11 3.12 3.13
 E2E_VERSIONS := 3.10 3.11 3.12# of PyAirbyte
 QA_VERSIONS := 3.11 3.12# of Airbyte's checks
+QA_PACKAGE := airbyte-internal-ops>=0.132,<1
+MUTMUT := mutmut>=3.3,<4
 
 # With PYTHON=/path/to/python, each environment has a folder of its own.
 suffix := $(if $(PYTHON),-$(subst /,_,$(PYTHON)))
@@ -84,7 +86,7 @@ soak: $(VENV)/.tests  # outages and rate limits with the waits of production
 	$(RUN) -m pytest -n 10 -m soak integration_tests
 
 mutants: $(VENV)/.tests  # mutation tests
-	$(call set_up,$(VENV),$(PYTHON_VERSIONS),'mutmut>=3.3,<4')
+	$(call set_up,$(VENV),$(PYTHON_VERSIONS),'$(MUTMUT)')
 	$(SANDBOXED) $(VENV)/bin/mutmut run || true
 	$(VENV)/bin/mutmut results
 
@@ -119,5 +121,5 @@ $(E2E_VENV)/.ready: setup.py
 
 $(QA_VENV)/.ready:
 	@rm -rf $(QA_VENV)
-	$(call set_up,$(QA_VENV),$(QA_VERSIONS),'airbyte-internal-ops>=0.132,<1')
+	$(call set_up,$(QA_VENV),$(QA_VERSIONS),'$(QA_PACKAGE)')
 	@touch $@

@@ -94,7 +94,7 @@ class Sandbox:
     @property
     def url(self) -> str:
         """The address of the server, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}"  # ignore-https-check: loopback
 
     @property
     def refused(self) -> int:
@@ -164,7 +164,9 @@ class Sandbox:
         self._pending += 1
         self.most_at_once = max(self.most_at_once, self._pending)
         try:
-            return self._in_outage(request, now) or await self._respond(request, path)
+            if (response := self._in_outage(request, now)) is not None:
+                return response
+            return await self._respond(request, path)
         finally:
             self._pending -= 1
 
