@@ -1,44 +1,148 @@
-"""The exception that users see, how any other becomes plain words, and the table of those words, `answers.yaml`."""
+"""Every failure the connector knows: what to do about it, and the message that the user sees.
 
-from importlib.resources import files
-from typing import Any, NamedTuple
+In the messages, {url} is the address of the API, and {cause} is the HTTP status with tyntec's own
+words, or why a connection failed.
+"""
+
+from collections.abc import Iterable
+from functools import partial
 
 from airbyte_cdk import AirbyteTracedException, BaseBackoffException, FailureType
-from airbyte_cdk.utils.yaml_loader import safe_load_yaml
+from airbyte_cdk.sources.streams.http.error_handlers import ErrorResolution, ResponseAction
+from requests import exceptions
 
-# From what the user can fix to what may pass by itself: the first one tells the type of many failures.
-FAILURE_TYPES = (FailureType.config_error, FailureType.system_error, FailureType.transient_error)
-
-
-def traced(message: str, failure_type: FailureType = FailureType.config_error) -> AirbyteTracedException:
-    """An error whose `message` is shown to the user as it is. By default, one that the user can fix."""
-    return AirbyteTracedException(message=message, internal_message=message, failure_type=failure_type)
+FAIL = ResponseAction.FAIL
 
 
-class Meaning(NamedTuple):
-    """An entry of `answers.yaml`. The comment at the top of it says what the properties mean."""
-
-    words: str = ""
-    failure_type: str = "config_error"
-    action: str = "FAIL"
-    stop: bool = False
-    counted_as: str = ""
-
-    def error(self, **facts: Any) -> AirbyteTracedException:
-        """The exception for the entry. `facts`: what its words need."""
-        return traced(self.words.format(**facts), FailureType(self.failure_type))
+class UnknownIdError(Exception):
+    """tyntec's service has no status for a request id. The message is the reason."""
 
 
-ANSWERS = {
-    part: {str(key): Meaning(**entry) for key, entry in entries.items()}
-    for part, entries in safe_load_yaml(files(__package__).joinpath("answers.yaml").read_bytes()).items()
+def failure(
+    message: str, failure_type: FailureType = FailureType.config_error
+) -> AirbyteTracedException:
+    """An error whose `message` the user sees as it is. By default one that the user can fix."""
+    return AirbyteTracedException(message, message, failure_type)
+
+
+def defect(message: str) -> AirbyteTracedException:
+    """An error of tyntec or of the connector, which a user can only report."""
+    return failure(f"{message} {REPORT_IT}", FailureType.system_error)
+
+
+def as_failure(error: Exception) -> Exception:
+    """`error` with a plain message: the CDK wraps that of the last attempt in its own words."""
+    if isinstance(error, UnknownIdError):
+        return error
+    if isinstance(error, AirbyteTracedException):
+        cause = error.__context__
+        plain = cause if isinstance(cause, BaseBackoffException) else error
+        return failure(str(plain), error.failure_type)
+    return defect(f"Unexpected error: {error or type(error).__name__}.")
+
+
+def worst(failure_types: Iterable[FailureType]) -> FailureType:
+    """The failure type of several errors: config_error before system_error, transient_error."""
+    return min(failure_types, key=str)
+
+
+REPORT_IT = "Report it to the maintainers of this connector."
+TRY_LATER = "You don't need to change anything. Try again later."
+NEWER_ID = "Enter the requestId of a newer message in the setting 'SMS Message Request ID'."
+UNKNOWN_ID = (
+    "It is older than three months, was sent with another key or account (the trial key is another "
+    "one than the live key), or is an id of tyntec's Conversations or 2FA API."
+)
+
+_config_error = partial(ErrorResolution, FAIL, FailureType.config_error)
+_system_error = partial(ErrorResolution, FAIL, FailureType.system_error)
+_transient_error = partial(ErrorResolution, ResponseAction.RETRY, FailureType.transient_error)
+PASS = ErrorResolution(ResponseAction.SUCCESS)  # to the stream, which knows what it means
+FAILED = _transient_error("tyntec failed with {cause}. " + TRY_LATER)
+REJECTED_KEY = _config_error(
+    "tyntec rejected the API key: {cause}. Check the setting 'Tyntec API Key'. You find the key in "
+    "the tyntec Business Center, under API settings."
+)
+# Without JSON, they are those of a proxy's stray node.
+JSON_STATUSES = (200, 400, 404, 410, 416, 422)
+NOT_JSON = _transient_error("{url} sent {cause} without a JSON document. " + TRY_LATER)
+
+# Words of tyntec's gateway, Kong, in lower case. They say more than the status.
+BY_PHRASE = {
+    "no route matched": _config_error(
+        "tyntec does not serve this path: {cause}. It no longer serves the BYON paths (contacts, "
+        "phone numbers, phone registrations), although its reference describes them. Deselect this "
+        "stream in the connection."
+    ),
+    "your ip address is not allowed": _config_error(
+        "tyntec restricts the account to certain IP addresses: {cause}. Add the address of this "
+        "machine, or those of Airbyte Cloud, to the IP restriction of the account in tyntec."
+    ),
+    "you cannot consume this service": _config_error(
+        "The API key works, but not for this service: {cause}. Contact tyntec to enable the "
+        "service for the account, or deselect this stream in the connection."
+    ),
+}
+BY_STATUS = {
+    204: PASS,
+    401: REJECTED_KEY,
+    403: REJECTED_KEY,
+    408: FAILED,
+    429: ErrorResolution(
+        FAIL,
+        FailureType.transient_error,
+        "tyntec limits the rate of requests: {cause}. Try again after the limit resets. If the "
+        "limit per hour or day is lower than the number of request ids, no sync can complete: "
+        "shorten the list of ids, or split it over several connections.",
+    ),
+}
+# By the first digit of the status. Any other is a failure that may pass.
+BY_CLASS = {
+    3: _system_error(
+        "tyntec redirects the request: {cause}. The connector does not follow redirects, because "
+        "the API key must not reach another address. " + REPORT_IT,
+    ),
+    4: _system_error("tyntec refused the request: {cause}. " + REPORT_IT),
+}
+# The first class that fits: an SSLError is a ConnectionError, too.
+BY_EXCEPTION = {
+    exceptions.SSLError: _transient_error(
+        "Could not make a secure connection to {url}. Check the certificates of this machine "
+        "(REQUESTS_CA_BUNDLE), and whether a proxy intercepts the connection."
+    ),
+    exceptions.ConnectionError: _transient_error(
+        "Could not connect to {url}: {cause}. Check the firewall, DNS and proxy settings of this "
+        "machine. If they are right, tyntec may be down: try again later."
+    ),
+    ValueError: _config_error(  # an invalid URL, or a proxy that needs another package
+        "Could not send a request to {url}. Check the proxy in HTTPS_PROXY."
+    ),
+    Exception: _transient_error("{url} did not send a complete response: {cause}. " + TRY_LATER),
+}
+# Words in the text of an exception, and the reason that they show.
+REASONS = {
+    "timed out": "timed out",
+    "refused": "connection refused",
+    "resolve": "DNS lookup failed",
+    "": "connection lost",
 }
 
 
-def in_plain_words(error: BaseException) -> AirbyteTracedException:
-    """`error` as the one exception that is shown to a user."""
-    if not isinstance(error, AirbyteTracedException):
-        return ANSWERS["problems"]["unexpected"].error(exception=type(error).__name__)
-    # The CDK wraps the message of the last retry in words of its own.
-    plain = error.__context__ if isinstance(error.__context__, BaseBackoffException) else error
-    return traced(str(plain), error.failure_type)
+def resolve(status: int, words: str, has_json: bool) -> ErrorResolution:
+    """What a response means. `words`: those of tyntec. has_json: whether the body is JSON."""
+    for phrase, entry in BY_PHRASE.items():
+        if phrase in words.lower():
+            return entry
+    if status in JSON_STATUSES:
+        return PASS if has_json else NOT_JSON
+    return BY_STATUS.get(status) or BY_CLASS.get(status // 100, FAILED)
+
+
+def resolve_exception(error: object) -> ErrorResolution:
+    """What an exception in place of a response means."""
+    return next(entry for kind, entry in BY_EXCEPTION.items() if isinstance(error, kind))
+
+
+def reason(error: object) -> str:
+    """Why a connection failed, in two words."""
+    return next(words for part, words in REASONS.items() if part in str(error))

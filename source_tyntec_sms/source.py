@@ -1,52 +1,97 @@
-"""The connector: its check, and the list of its streams. Its spec is `spec.yaml`."""
+"""The connector: its check, and the list of its streams."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from time import monotonic
 from typing import Any
 
-from airbyte_cdk import AbstractSource, AirbyteConnectionStatus, Status, Stream
+from airbyte_cdk import AbstractSource, AirbyteTracedException, Status, Stream
+from airbyte_cdk.models import AirbyteConnectionStatus, AirbyteMessage
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_tyntec_sms.config import Config
-from source_tyntec_sms.errors import ANSWERS, in_plain_words
-from source_tyntec_sms.session import CHECK, READ, Pace, RetryPolicy
-from source_tyntec_sms.streams import Contacts, MessageStatus, NoStatusError, PhoneNumbers, PhoneRegistrations
+from source_tyntec_sms.client import CHECK, READ, RateLimit, RetryPolicy
+from source_tyntec_sms.config import API_URL, Config, api_url, without_nulls
+from source_tyntec_sms.errors import NEWER_ID, UnknownIdError, as_failure, failure, worst
+from source_tyntec_sms.streams import Contacts, MessageStatus, PhoneNumbers, PhoneRegistrations
+
+MOST_CHECKED_IDS = 100  # besides the first
+SECONDS_OF_CHECK = 30  # afterwards no further request id is tried
 
 
 class SourceTyntecSms(AbstractSource):
-    """Reads SMS delivery status, contacts, phone numbers and their registrations from tyntec. It never sends an SMS.
+    """Reads SMS delivery status, contacts, phone numbers and their registrations from tyntec.
 
-    read_policy, check_policy: how often and how long requests are tried.
+    It never sends an SMS. read_policy, check_policy: how often and how long requests are tried.
     """
 
-    # `Config.parse` says in plain words what the CDK's JSON schema validator says in its own.
-    check_config_against_spec = False
+    check_config_against_spec = False  # `Config.parse` names every problem, with its title
     raise_exception_on_missing_stream = True
 
     def __init__(self, read_policy: RetryPolicy = READ, check_policy: RetryPolicy = CHECK) -> None:
-        self._read_policy = read_policy
-        self._check_policy = check_policy
+        self._read_policy, self._check_policy = read_policy, check_policy
 
-    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """The outcome of `check_connection`. The CDK's own shows the user repr() of the message."""
-        succeeded, message = self.check_connection(logger, config)
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
+        """`config` without nulls, which the CDK would refuse before a check."""
+        return without_nulls(config)
+
+    def check(self, *args: Any) -> AirbyteConnectionStatus:
+        """The outcome of `check_connection`. The CDK's own method shows repr() of the message."""
+        succeeded, message = self.check_connection(*args)
         status = Status.SUCCEEDED if succeeded else Status.FAILED
-        return AirbyteConnectionStatus(status=status, message=message and filter_secrets(message))
+        return AirbyteConnectionStatus(status, message and filter_secrets(message))
 
-    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
-        """Request the status of the request id. Returns whether that succeeded, and if not, why."""
+    def check_connection(
+        self, logger: logging.Logger, config: Mapping[str, Any]
+    ) -> tuple[bool, str | None]:
+        """Read one message status. Returns whether that succeeded, and if not, why.
+
+        If tyntec does not know the first request id, others are tried: Airbyte runs a check after
+        each failed sync, and an expired id must not stop a connection. With the waits of the
+        policy, a check takes less than two minutes.
+        """
+        unknown, ends_at = "", monotonic() + SECONDS_OF_CHECK
         try:
-            settings = Config.parse(config)
-            request_id = settings.message_request_id
-            MessageStatus(settings, self._check_policy, Pace(self._check_policy, workers=1)).status(request_id)
-        except NoStatusError as error:
-            return False, str(ANSWERS["problems"]["unknown id"].error(request_id=request_id, reason=error.args[1]))
+            settings, limit = Config.parse(config), RateLimit(self._check_policy)
+            stream = MessageStatus(settings, self._check_policy, limit)
+            first, *others = settings.request_ids
+            tried = chain(stream.outcomes([first]), stream.outcomes(others[:MOST_CHECKED_IDS]))
+            for request_id, outcome in tried:
+                if isinstance(outcome, dict):
+                    if request_id != first:
+                        logger.warning("%s", unknown)
+                    return True, None
+                if not isinstance(outcome, UnknownIdError):
+                    return False, str(outcome)
+                unknown = f"tyntec has no status for the request id {first}. {outcome}"
+                if monotonic() > ends_at:
+                    break
         except Exception as error:
-            return False, str(in_plain_words(error))
-        return True, None
+            return False, str(as_failure(error))
+        return False, f"The API key works, but {unknown} {NEWER_ID}"
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        """The four streams. A setting or an environment variable that cannot be used is a config_error."""
-        settings = Config.parse(config)
-        shared = settings, self._read_policy, Pace(self._read_policy, settings.num_workers)
-        return [MessageStatus(*shared), Contacts(*shared), PhoneNumbers(*shared), PhoneRegistrations(*shared)]
+        """The four streams. A config_error is raised if a setting is not valid."""
+        settings, limit = Config.parse(config), RateLimit(self._read_policy)
+        if (url := api_url()) != API_URL:
+            logging.getLogger("airbyte").info("TYNTEC_API_URL is set: the API is at %s.", url)
+        classes = (MessageStatus, Contacts, PhoneNumbers, PhoneRegistrations)
+        return [each(settings, self._read_policy, limit) for each in classes]
+
+    def read(self, *args: Any, **kwargs: Any) -> Iterator[AirbyteMessage]:
+        """The messages of a sync. If a stream failed, an error at the end names the streams.
+
+        The summary of the CDK shows repr() of the errors.
+        """
+        failed = dict[str, Any]()
+        try:
+            message: Any
+            for message in super().read(*args, **kwargs):
+                if error := message.trace and message.trace.error:
+                    failed[error.stream_descriptor.name] = error.failure_type
+                yield message
+        except AirbyteTracedException:
+            if not failed:
+                raise
+            words = f"Streams not read in full: {', '.join(failed)}. The error of each says why."
+            raise failure(words, worst(failed.values())) from None
