@@ -4,6 +4,7 @@ E2E_VERSIONS := 3.10 3.11 3.12# of PyAirbyte
 QA_VERSIONS := 3.11 3.12# of Airbyte's checks
 QA_PACKAGE := airbyte-internal-ops>=0.132,<1
 MUTMUT := mutmut>=3.3,<4
+POETRY_PACKAGES := poetry==1.8.5 'poetry-plugin-pypi-mirror>=0.4,<0.5'
 
 # With PYTHON=/path/to/python, each environment has a folder of its own.
 suffix := $(if $(PYTHON),-$(subst /,_,$(PYTHON)))
@@ -11,6 +12,7 @@ VENV := .venv/main$(suffix)
 E2E_VENV := .venv/e2e$(suffix)
 QA_VENV := .venv/qa$(suffix)
 LOWEST_VENV := .venv/lowest$(suffix)
+POETRY_VENV := .venv/poetry$(suffix)
 # What talks to the sandbox ignores a proxy and an address that the shell exports.
 SANDBOXED := env -u TYNTEC_API_URL -u ALL_PROXY -u HTTP_PROXY -u HTTPS_PROXY -u all_proxy -u http_proxy -u https_proxy
 RUN := $(SANDBOXED) $(VENV)/bin/python
@@ -24,7 +26,7 @@ define set_up
 done; echo "Python $(2) is needed: make ... PYTHON=/path/to/python" >&2; exit 1
 endef
 
-.PHONY: help demo sandbox example unit test lint format connector-test qa e2e live clean \
+.PHONY: help demo sandbox example unit test lint format connector-test qa submission e2e live clean \
 	lowest bench soak mutants constraints
 
 help:  # list the targets
@@ -64,6 +66,10 @@ connector-test: $(VENV)/.tests  ## run Airbyte's command for testing connectors
 
 qa: $(QA_VENV)/.ready  ## run the checks of Airbyte's catalogue
 	@$(QA_VENV)/bin/python -W ignore -m tools.catalogue_qa
+
+submission: $(VENV)/.tests $(QA_VENV)/.ready $(POETRY_VENV)/.ready  ## write and check the folder for Airbyte's repository
+	@$(VENV)/bin/python -m tools.submission $(POETRY_VENV)/bin/poetry $(CATALOGUE)
+	@$(QA_VENV)/bin/python -W ignore -m tools.catalogue_qa build/airbyte
 
 e2e: $(E2E_VENV)/.ready  ## run PyAirbyte with DuckDB and PostgreSQL, and the examples
 	$(SANDBOXED) $(E2E_VENV)/bin/python -m pytest -n auto e2e_tests
@@ -122,4 +128,9 @@ $(E2E_VENV)/.ready: setup.py
 $(QA_VENV)/.ready:
 	@rm -rf $(QA_VENV)
 	$(call set_up,$(QA_VENV),$(QA_VERSIONS),'$(QA_PACKAGE)')
+	@touch $@
+
+$(POETRY_VENV)/.ready:
+	@rm -rf $(POETRY_VENV)
+	$(call set_up,$(POETRY_VENV),$(PYTHON_VERSIONS),$(POETRY_PACKAGES))
 	@touch $@
