@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import floor
-from typing import Literal
 
 from typing_extensions import Self
 
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-Headers = Literal["none", "retry-after", "kong-1", "kong-2"]
+HEADERS = ("none", "retry-after", "kong-1", "kong-2")
 
 
 @dataclass
@@ -28,22 +27,23 @@ class Limit:
 
     count: int
     unit: str = "second"
-    headers: Headers = "kong-1"
+    headers: str = "kong-1"
     clock: Callable[[], float] = time.time
     refused: int = field(default=0, init=False)
     _used: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Create a limit from COUNT/UNIT, such as "300/minute".
+        """Create a limit from COUNT/UNIT[:HEADERS], such as "300/minute" or "10/second:none".
 
         Raises:
             ValueError: if the text has another form.
         """
-        found = re.fullmatch(rf"(\d+)/({'|'.join(UNITS)})", text)
+        found = re.fullmatch(rf"(\d+)/({'|'.join(UNITS)})(?::({'|'.join(HEADERS)}))?", text)
         if not found:
-            raise ValueError(f"{text!r}: write COUNT/UNIT, where UNIT is {', '.join(UNITS)}")
-        return cls(int(found[1]), found[2])
+            known = f"UNIT is {', '.join(UNITS)}; HEADERS is {', '.join(HEADERS)}"
+            raise ValueError(f"{text!r}: write COUNT/UNIT[:HEADERS]; {known}")
+        return cls(int(found[1]), found[2], found[3] or cls.headers)
 
     def admit(self, key: str) -> tuple[bool, dict[str, str]]:
         """Count a request. Returns whether it is admitted, and the headers of its response."""
