@@ -253,7 +253,7 @@ def describe(outcome: Outcome) -> str:
     if not isinstance(outcome, Response):
         return errors.reason(outcome)
     document = decode(outcome)
-    fields = document if isinstance(document, dict) else {}
+    fields = document if isinstance(document, dict) else {"title": "no JSON object"}
     words = ": ".join(str(fields[name]) for name in WORDS if fields.get(name))
     if outcome.status_code == 429 and (seconds := seconds_until_reset(outcome)):
         words += f", resets in {seconds / 60:.0f} minutes"

@@ -50,8 +50,8 @@ REPORT_IT = "Report it to the maintainers of this connector."
 TRY_LATER = "You don't need to change anything. Try again later."
 NEWER_ID = "Enter the requestId of a newer message in the setting 'SMS Message Request ID'."
 UNKNOWN_ID = (
-    "It is older than three months, was sent with another key or account (the trial key is another "
-    "one than the live key), or is an id of tyntec's Conversations or 2FA API."
+    "Unknown to tyntec: older than three months, sent with another key or account (the trial key "
+    "is another one than the live key), or an id of tyntec's Conversations or 2FA API."
 )
 
 _config_error = partial(ErrorResolution, FAIL, FailureType.config_error)
@@ -65,7 +65,6 @@ REJECTED_KEY = _config_error(
 )
 # Without JSON, they are those of a proxy's stray node.
 JSON_STATUSES = (200, 400, 404, 410, 416, 422)
-NOT_JSON = _transient_error("{url} sent {cause} without a JSON document. " + TRY_LATER)
 
 # Words of tyntec's gateway, Kong, in lower case. They say more than the status.
 BY_PHRASE = {
@@ -134,7 +133,7 @@ def resolve(status: int, words: str, has_json: bool) -> ErrorResolution:
         if phrase in words.lower():
             return entry
     if status in JSON_STATUSES:
-        return PASS if has_json else NOT_JSON
+        return PASS if has_json else FAILED
     return BY_STATUS.get(status) or BY_CLASS.get(status // 100, FAILED)
 
 

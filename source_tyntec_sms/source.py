@@ -59,11 +59,11 @@ class SourceTyntecSms(AbstractSource):
             for request_id, outcome in tried:
                 if isinstance(outcome, dict):
                     if request_id != first:
-                        logger.warning("%s", unknown)
+                        logger.warning("The check used %s: %s", request_id, unknown)
                     return True, None
                 if not isinstance(outcome, UnknownIdError):
                     return False, str(outcome)
-                unknown = f"tyntec has no status for the request id {first}. {outcome}"
+                unknown = f"there is no status for the request id {first}. {outcome}"
                 if monotonic() > ends_at:
                     break
         except Exception as error:

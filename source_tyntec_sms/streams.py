@@ -74,8 +74,8 @@ class MessageStatus(TyntecStream):
         if not response.ok and "title" not in row:  # not the problem document of the service
             raise refusal(response)
         if not response.ok:
-            words = UNKNOWN_ID if response.status_code == 404 else f"{describe(response)}."
-            raise UnknownIdError(words)
+            refused = f"tyntec refused the id: {describe(response)}."
+            raise UnknownIdError(UNKNOWN_ID if response.status_code == 404 else refused)
         found = str(row.get("requestId", "no message"))
         if found.lower() != request_id.lower():
             raise defect(f"tyntec sent the status of {found} for {request_id}.")
