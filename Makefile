@@ -67,7 +67,7 @@ connector-test: $(VENV)/.tests  ## run Airbyte's command for testing connectors
 qa: $(QA_VENV)/.ready  ## run the checks of Airbyte's catalogue
 	@$(QA_VENV)/bin/python -W ignore -m tools.catalogue_qa
 
-submission: $(VENV)/.tests $(QA_VENV)/.ready $(POETRY_VENV)/.ready  ## write and check the folder for Airbyte's repository
+submission: $(VENV)/.tests $(QA_VENV)/.ready $(POETRY_VENV)/.ready  # write and check the folder for Airbyte's repository
 	@$(VENV)/bin/python -m tools.submission $(POETRY_VENV)/bin/poetry $(CATALOGUE)
 	@$(QA_VENV)/bin/python -W ignore -m tools.catalogue_qa build/airbyte
 

@@ -24,7 +24,6 @@ setup(
     install_requires=[
         "airbyte-cdk>=7.39,<8",
         "pydantic>=2.13,<3",
-        "PyYAML>=6,<7",
         "requests>=2.32.2,<3",
         "urllib3>=2.6,<3",  # older versions decompress a whole body at once
     ],
