@@ -117,7 +117,7 @@ def seconds_until_reset(response: Response) -> float:
     try:
         return Retry().parse_retry_after(headers.get("Retry-After", ""))
     except InvalidHeader:
-        date = parsedate_tz(headers.get("Date", ""))
+        date = parsedate_tz(headers.get("Date"))
         now = mktime_tz(date) if date else time()
         remaining = {
             headers.get(f"X-RateLimit-Remaining-{unit}"): WINDOWS[unit] for unit in WINDOWS
@@ -148,8 +148,7 @@ class TyntecSession(Session):
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """The response to `request`. A 429 is no failed attempt: the request is sent again.
 
-        Raises:
-            CancelledError: if the read is over.
+        Raises a CancelledError if the read is over.
         """
         while True:
             sent_at, response = self._limit.acquire(), None
@@ -162,13 +161,10 @@ class TyntecSession(Session):
             if wait is None:
                 return response
             if wait:
-                self._report(wait)
+                self._announce(wait)
 
-    def _report(self, seconds: float) -> None:
-        """Log a wait, and print the status that Airbyte shows meanwhile, as the CDK's client does.
-
-        The stream cannot yield it, because all workers wait.
-        """
+    def _announce(self, seconds: float) -> None:
+        """Log a wait, and print the status that Airbyte shows meanwhile, as the CDK's client does."""
         words = "tyntec's rate limit is reached. All requests wait %.0f seconds."
         self._stream.logger.info(words, seconds)
         kind = models.AirbyteStreamStatusReasonType.RATE_LIMITED

@@ -17,17 +17,18 @@ _URL = re.compile(
     r"https://[\w.-]+(:\d+)?"
     r"|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"  # ignore-https-check: on loopback
 )
-_KEY = re.compile("[!#-&(-[\\]-~]+")  # printable ASCII without quotation marks and backslash
-_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# Printable ASCII without quotation marks and backslash, but not a UUID.
+_KEY = re.compile(r"(?![0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$)[!#-&(-\[\]-~]+")
 _REQUEST_ID = re.compile(r"(?!\.+$)[A-Za-z0-9_.:~-]+")  # dots alone would climb to another path
 _PASTED = "\"'`()[]{}"  # what surrounds ids that were copied from SQL or JSON
 
 
 def _api_key(key: str) -> str:
-    if _UUID.fullmatch(key):
-        raise PydanticCustomError("key", "It is a request id. A key has 32 letters and digits")
     if not _KEY.fullmatch(key):
-        raise PydanticCustomError("key", "It is empty, or has a character that no key has")
+        words = (
+            "A key has 32 letters and digits. A value of 36 characters with hyphens is a request id"
+        )
+        raise PydanticCustomError("key", words)
     add_to_secrets(key)
     return key
 

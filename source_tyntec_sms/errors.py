@@ -4,7 +4,6 @@ In the messages, {url} is the address of the API, and {cause} is the HTTP status
 words, or why a connection failed.
 """
 
-from collections.abc import Iterable
 from functools import partial
 
 from airbyte_cdk import AirbyteTracedException, BaseBackoffException, FailureType
@@ -18,10 +17,12 @@ class UnknownIdError(Exception):
     """tyntec's service has no status for a request id. The message is the reason."""
 
 
-def failure(
-    message: str, failure_type: FailureType = FailureType.config_error
-) -> AirbyteTracedException:
-    """An error whose `message` the user sees as it is. By default one that the user can fix."""
+def failure(message: str, *failure_types: FailureType) -> AirbyteTracedException:
+    """An error whose `message` the user sees as it is, by default one that the user can fix.
+
+    Of several failure types, config_error counts before system_error and transient_error.
+    """
+    failure_type = min(failure_types, key=str, default=FailureType.config_error)
     return AirbyteTracedException(message, message, failure_type)
 
 
@@ -39,11 +40,6 @@ def as_failure(error: Exception) -> Exception:
         plain = cause if isinstance(cause, BaseBackoffException) else error
         return failure(str(plain), error.failure_type)
     return defect(f"Unexpected error: {error or type(error).__name__}.")
-
-
-def worst(failure_types: Iterable[FailureType]) -> FailureType:
-    """The failure type of several errors: config_error before system_error, transient_error."""
-    return min(failure_types, key=str)
 
 
 REPORT_IT = "Report it to the maintainers of this connector."
@@ -82,6 +78,7 @@ BY_PHRASE = {
         "service for the account, or deselect this stream in the connection."
     ),
 }
+# By HTTP status, else by its first digit. Any other status is a failure that may pass.
 BY_STATUS = {
     204: PASS,
     401: REJECTED_KEY,
@@ -94,9 +91,6 @@ BY_STATUS = {
         "limit per hour or day is lower than the number of request ids, no sync can complete: "
         "shorten the list of ids, or split it over several connections.",
     ),
-}
-# By the first digit of the status. Any other is a failure that may pass.
-BY_CLASS = {
     3: _system_error(
         "tyntec redirects the request: {cause}. The connector does not follow redirects, because "
         "the API key must not reach another address. " + REPORT_IT,
@@ -134,7 +128,7 @@ def resolve(status: int, words: str, has_json: bool) -> ErrorResolution:
             return entry
     if status in JSON_STATUSES:
         return PASS if has_json else FAILED
-    return BY_STATUS.get(status) or BY_CLASS.get(status // 100, FAILED)
+    return BY_STATUS.get(status, BY_STATUS.get(status // 100, FAILED))
 
 
 def resolve_exception(error: object) -> ErrorResolution:

@@ -7,7 +7,7 @@ from typing import Any
 
 from airbyte_cdk import AirbyteTracedException, FailureType
 
-from source_tyntec_sms.errors import NEWER_ID, UnknownIdError, failure, worst
+from source_tyntec_sms.errors import NEWER_ID, UnknownIdError, failure
 
 SECONDS_BETWEEN_PROGRESS = 30
 MAX_CONSECUTIVE_FAILURES = 10
@@ -59,19 +59,17 @@ class Report:
     def finish(self) -> None:
         """Log the result, with the reasons for the request ids that were not read.
 
-        Raises:
-            AirbyteTracedException: if any status failed, or if none was read.
+        Raises an AirbyteTracedException if any status failed, or if none was read.
         """
         reasons = []
-        for (_, reason), ids in sorted(
-            self._ids.items(), key=lambda item: (item[0][0], -len(item[1]))
-        ):
+        by_size = sorted(self._ids.items(), key=lambda item: (item[0][0], -len(item[1])))
+        for (_, reason), ids in by_size:
             names = ", ".join(ids[:MAX_NAMED_IDS]) + ", …" * (len(ids) > MAX_NAMED_IDS)
             reasons.append(f"{len(ids):,} not read ({names}): {reason}")
             self._logger.warning("%s", reasons[-1])
         self._logger.info("%s", self)
         words = f"{self} {' '.join(reasons[:MAX_NAMED_REASONS])}"
         if self._failed:
-            raise failure(words, worst(self._failure_types))
+            raise failure(words, *self._failure_types)
         if not self._read:
             raise failure(f"{words} {NEWER_ID}")

@@ -12,7 +12,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_tyntec_sms.client import CHECK, READ, RateLimit, RetryPolicy
 from source_tyntec_sms.config import API_URL, Config, api_url, without_nulls
-from source_tyntec_sms.errors import NEWER_ID, UnknownIdError, as_failure, failure, worst
+from source_tyntec_sms.errors import NEWER_ID, UnknownIdError, as_failure, failure
 from source_tyntec_sms.streams import Contacts, MessageStatus, PhoneNumbers, PhoneRegistrations
 
 MOST_CHECKED_IDS = 100  # besides the first
@@ -94,4 +94,4 @@ class SourceTyntecSms(AbstractSource):
             if not failed:
                 raise
             words = f"Streams not read in full: {', '.join(failed)}. The error of each says why."
-            raise failure(words, worst(failed.values())) from None
+            raise failure(words, *failed.values()) from None

@@ -10,12 +10,12 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
-from airbyte_cdk import AirbyteTracedException, HttpStream
+from airbyte_cdk import HttpStream
 from requests import Response
 
 from source_tyntec_sms.client import RateLimit, RetryPolicy, create_client, describe
 from source_tyntec_sms.config import Config, api_url
-from source_tyntec_sms.errors import UNKNOWN_ID, UnknownIdError, as_failure, defect, failure
+from source_tyntec_sms.errors import UNKNOWN_ID, UnknownIdError, as_failure, defect
 from source_tyntec_sms.records import Row, SchemaTransformer, decode
 from source_tyntec_sms.report import Report
 
@@ -48,12 +48,6 @@ class TyntecStream(HttpStream, ABC):
         """None: a stream that has pages requests them itself."""
 
 
-def refusal(response: Response) -> AirbyteTracedException:
-    """The error for a response that a stream does not expect."""
-    advice = "Contact tyntec, or deselect this stream in the connection."
-    return failure(f"tyntec refused the request: {describe(response)}. {advice}")
-
-
 class MessageStatus(TyntecStream):
     """The delivery status of each SMS whose request id is in the settings, one request each."""
 
@@ -63,16 +57,14 @@ class MessageStatus(TyntecStream):
         return f"messaging/v1/messages/{kwargs['stream_slice']['request_id']}"
 
     def parse_response(self, response: Response, **kwargs: Any) -> list[Row]:
-        """The status, as a list of one row.
+        """The status, as a list of one row. Raises an AirbyteTracedException if it has another id.
 
-        Raises:
-            UnknownIdError: if the service refuses the request id.
-            AirbyteTracedException: if the response is not the status of the requested message.
+        Raises an UnknownIdError if the service refuses the request id.
         """
         request_id, document = kwargs["stream_slice"]["request_id"], decode(response)
         row = document if isinstance(document, dict) else {}
         if not response.ok and "title" not in row:  # not the problem document of the service
-            raise refusal(response)
+            raise defect(f"tyntec refused the request: {describe(response)}.")
         if not response.ok:
             refused = f"tyntec refused the id: {describe(response)}."
             raise UnknownIdError(UNKNOWN_ID if response.status_code == 404 else refused)
@@ -94,8 +86,7 @@ class MessageStatus(TyntecStream):
         are workers are pending, so that neither many ids nor a slow reader fill the memory.
         """
         requested, completed = SimpleQueue[str | None](), SimpleQueue[Result]()
-        workers = min(self._config.num_workers, len(request_ids))
-        waiting, pending = iter(request_ids), 0
+        workers, waiting, pending = self._config.num_workers, iter(request_ids), 0
         self._stopped.clear()
 
         def work() -> None:
@@ -136,10 +127,7 @@ class MessageStatus(TyntecStream):
 
 
 class ListStream(TyntecStream, ABC):
-    """A stream whose endpoint returns a list of rows, each of which is a record.
-
-    endpoint: the path. rows_field: the field of the response that holds the rows.
-    """
+    """The rows of a list. `endpoint`: its path. rows_field: the field that holds the rows."""
 
     endpoint: str
     rows_field: str
@@ -152,10 +140,9 @@ class ListStream(TyntecStream, ABC):
         return kwargs["next_page_token"]
 
     def parse_response(self, response: Response, **kwargs: Any) -> list[Row]:
-        """The rows of a response. An object wraps them, which tyntec's file shows in an array.
+        """The rows of a response. Raises an AirbyteTracedException if it has no list of objects.
 
-        Raises:
-            AirbyteTracedException: if the response has no list of objects.
+        An object wraps the rows, which tyntec's OpenAPI file shows in an array.
         """
         if response.status_code == 204:
             return []
@@ -175,7 +162,7 @@ class ListStream(TyntecStream, ABC):
         if response.ok:
             return self.parse_response(response)
         if "page" not in params or response.status_code not in (400, 404, 416):
-            raise refusal(response)
+            raise defect(f"tyntec refused the request: {describe(response)}.")
         if response.status_code != 404:
             self.logger.warning("The list ends with %s.", describe(response))
         return []
@@ -217,9 +204,8 @@ class PhoneNumbers(ListStream):
 
         It is not documented whether pages count from 0 or 1, or whether `page` is ignored.
         """
-        rows = self.rows(size=PAGE_SIZE)
-        first = [{**row} for row in rows]  # a copy, because the transformer changes rows in place
-        yield rows
+        first = rows = self.rows(size=PAGE_SIZE)
+        yield [*map(dict, first)]  # copies, because the transformer changes rows in place
         for page in count(1):
             if len(rows) < PAGE_SIZE:
                 return
