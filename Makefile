@@ -1,5 +1,7 @@
 # make demo: see the connector work. make test: run its tests. make help: all targets.
-PYTHON_VERSIONS := 3.10 3.11 3.12 3.13
+# 3.10 and so on, from python_requires.
+PYTHON_VERSIONS := $(shell sed -nE 's/.*python_requires=">=3\.([0-9]+),<3\.([0-9]+)".*/\1 \2/p' setup.py \
+	| { read low end; seq -f 3.%g $$low $$((end - 1)); })
 E2E_VERSIONS := 3.10 3.11 3.12# of PyAirbyte
 QA_VERSIONS := 3.11 3.12# of Airbyte's checks
 QA_PACKAGE := airbyte-internal-ops>=0.132,<1

@@ -143,10 +143,10 @@ class Sandbox:
     async def _stop(self) -> None:
         self._server.close()
         self._socket.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._http.shutdown(0.1)
 
     async def _refuse_connections(self, seconds: float) -> None:
