@@ -45,14 +45,14 @@ STATUSES: dict[str, Row] = {
             for number in (1, 2)
         ],
     },
-    # An older revision of the API: the price is a number, the size a string, a date milliseconds.
+    # An older revision of the API: the price is a number, the size a string.
     OLDER_ID: {
         "requestId": OLDER_ID,
         "status": "UNDELIVERABLE",
         "from": "+49123456780",
         "to": "+49123456781",
         "submitDate": "2018-06-01T00:00:00+0200",
-        "doneDate": 1527804000000,
+        "doneDate": "2018-06-01T00:00:09+0200",
         "errorCode": "0006",
         "errorReason": "absent subscriber",
         "overallPrice": 0.02,
