@@ -164,7 +164,7 @@ class TyntecSession(Session):
                 self._announce(wait)
 
     def _announce(self, seconds: float) -> None:
-        """Log a wait, and print the status that Airbyte shows meanwhile, as the CDK's client does."""
+        """Log a wait, and print the stream status for it, as the CDK's client does."""
         words = "tyntec's rate limit is reached. All requests wait %.0f seconds."
         self._stream.logger.info(words, seconds)
         kind = models.AirbyteStreamStatusReasonType.RATE_LIMITED
@@ -208,8 +208,9 @@ class TyntecErrorHandler(ErrorHandler):
 
 @dataclass
 class TyntecBackoffStrategy(BackoffStrategy):
-    """Waits exponentially longer after each failed attempt. The jitter, which the CDK's default
-    lacks, keeps workers from retrying in step.
+    """Waits exponentially longer after each failed attempt.
+
+    Jitter, which the CDK's default lacks, keeps workers from retrying in step.
     """
 
     policy: RetryPolicy
@@ -243,8 +244,7 @@ def create_client(
 def describe(outcome: Outcome) -> str:
     """What happened to a request: "timed out", "HTTP 403 (Your IP address is not allowed)".
 
-    The words behind an HTTP status are those of the gateway, of a problem document (RFC 7807) or of
-    the BYON services.
+    The words are those of the gateway, of a problem document (RFC 7807) or of a BYON service.
     """
     if not isinstance(outcome, Response):
         return errors.reason(outcome)
