@@ -5,9 +5,8 @@
 
 The folder is build/airbyte, laid out as Airbyte's repository and made from this project alone.
 With CATALOGUE, a checkout of Airbyte's repository, it keeps the icon of the catalogue, and the
-versions of the earlier connector in the changelog, the migration guide and the metadata.
-
-The checks run on a copy, in a new environment.
+versions of the earlier connector in the changelog, the migration guide and the metadata. The
+checks run on a copy, in a new environment.
 """
 
 import json
@@ -91,7 +90,8 @@ source-tyntec-sms = "source_tyntec_sms.run:run"
 [tool.poe]
 include = ["${{POE_GIT_DIR}}/poe-tasks/poetry-connector-tasks.toml"]
 
-{pytest}"""
+{pytest}
+"""
 
 
 def pyproject() -> str:
@@ -102,7 +102,7 @@ def pyproject() -> str:
         **{key: json.dumps(package[key]) for key in FIELDS},
         dependencies=dependencies(),
         tests=dependencies("tests"),
-        pytest="".join(table for table in tables if table.startswith("[tool.pytest.")),
+        pytest="".join(each for each in tables if each.startswith("[tool.pytest.")).rstrip(),
     )
 
 
