@@ -25,9 +25,7 @@ _PASTED = "\"'`()[]{}"  # what surrounds ids that were copied from SQL or JSON
 
 def _api_key(key: str) -> str:
     if not _KEY.fullmatch(key):
-        words = (
-            "A key has 32 letters and digits. A value of 36 characters with hyphens is a request id"
-        )
+        words = "A key has 32 letters and digits. 36 characters with hyphens are a request id"
         raise PydanticCustomError("key", words)
     add_to_secrets(key)
     return key
@@ -66,9 +64,9 @@ class Config(BaseModel, frozen=True):
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "Config":
-        """Parse `config`, where null means missing. Raises one config_error that lists every problem.
+        """Parse `config`, where null means missing, and mask the API key in all messages.
 
-        Afterwards the API key is masked in all messages.
+        Raises one config_error that lists every problem.
         """
         try:
             return cls(**without_nulls(config))
@@ -91,9 +89,9 @@ def _sentence(problem: ErrorDetails) -> str:
 def api_url() -> str:
     """The address of the API, without a slash at its end.
 
-    Only the environment variable TYNTEC_API_URL changes it, for the sandbox and for tests. It is not
-    a setting: whoever may edit a connection could send the stored key to a host of their own. A
-    config_error is raised if it is neither an https address nor on loopback.
+    Only the environment variable TYNTEC_API_URL changes it, for the sandbox and for tests. It is
+    not a setting: whoever may edit a connection could send the stored key to a host of their own.
+    Raises a config_error if it is neither an https address nor on loopback.
     """
     url = (os.environ.get("TYNTEC_API_URL") or API_URL).rstrip("/")
     if not _URL.fullmatch(url):
