@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from math import floor
 
 from typing_extensions import Self
@@ -21,7 +22,7 @@ class Limit:
     Attributes:
         headers: "none"; "retry-after" on a 429 only; "kong-1", `X-RateLimit-*` on every response;
             "kong-2", which adds `RateLimit-*`, and `Retry-After` on a 429.
-        clock: the seconds since the epoch.
+        clock: the seconds since the epoch, which the header `Date` shows.
         refused: how many requests were refused.
     """
 
@@ -56,9 +57,9 @@ class Limit:
         self.refused += not admitted
         limit, remaining = str(self.count), str(max(0, self.count - used - 1))
         reset, unit = str(max(1, seconds - floor(now % seconds))), self.unit.capitalize()
-        headers = {}
+        headers = {"Date": formatdate(now, usegmt=True)}
         if self.headers.startswith("kong"):
-            headers = {
+            headers |= {
                 f"X-RateLimit-Limit-{unit}": limit,
                 f"X-RateLimit-Remaining-{unit}": remaining,
             }
