@@ -1,0 +1,138 @@
+"""Faults of real services, gateways and networks, over real sockets."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+
+from integration_tests.conftest import StartSandbox
+from integration_tests.harness import QUICK, check, config, failures, ids, read, rows
+from sandbox import Sandbox
+from sandbox.data import BUFFERED_ID, OLDER_ID, STREAMS, TODAYS_ID, phone_numbers
+
+READ, TRANSIENT, SYSTEM, CONFIG = "", "transient_error", "system_error", "config_error"
+
+
+class Fault(NamedTuple):
+    """A fault of the sandbox, how a status and a list end that meet it, and words of the error."""
+
+    name: str
+    status: str
+    contacts: str
+    words: str
+
+
+FAULTS = [
+    Fault("reset", TRANSIENT, TRANSIENT, "connection lost"),
+    Fault("hang", TRANSIENT, TRANSIENT, "timed out"),
+    Fault("cut", TRANSIENT, TRANSIENT, "did not send a complete response"),
+    Fault("html", TRANSIENT, TRANSIENT, "HTTP 200 (no JSON object)"),
+    Fault("empty", TRANSIENT, TRANSIENT, "HTTP 200 (no JSON object)"),
+    Fault("null", TRANSIENT, TRANSIENT, "HTTP 200 (no JSON object)"),
+    Fault("redirect", SYSTEM, SYSTEM, "does not follow redirects"),
+    Fault("echo", CONFIG, CONFIG, "The key **** is not allowed"),
+    Fault("no-list", SYSTEM, SYSTEM, "Report it to the maintainers"),
+    Fault("rows-of-text", SYSTEM, SYSTEM, "Report it to the maintainers"),
+    Fault("id-of-another", SYSTEM, READ, f"00000000-0000-4000-8000-000000000000 for {OLDER_ID}"),
+    Fault("no-id", SYSTEM, READ, "Report it to the maintainers"),
+    Fault("id-in-capitals", READ, READ, ""),
+]  # fmt: skip
+# Whatever hangs has to time out twice: the more often, the longer the tests wait.
+HASTY = replace(QUICK, max_attempts=2, read_timeout=0.5)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_fails_one_id_and_one_list(start_sandbox: StartSandbox, fault: Fault) -> None:
+    start_sandbox(faults={OLDER_ID: fault.name, "contacts": fault.name})
+    policy = HASTY if fault.name == "hang" else QUICK
+    output = read(config(TODAYS_ID, OLDER_ID, BUFFERED_ID), policy=policy)
+    expected = {"message_status": fault.status, "contacts": fault.contacts}
+    found = failures(output)
+    found.pop("", None)
+    assert {name: kind for name, (kind, _) in found.items()} == {
+        name: kind for name, kind in expected.items() if kind
+    }
+    assert all(fault.words in words for _, words in found.values())
+    assert {TODAYS_ID, BUFFERED_ID} <= {*ids(output)}
+    assert (OLDER_ID in ids(output)) == (not fault.status)
+    assert bool(rows(output, "contacts")) == (not fault.contacts)
+    assert rows(output, "phone_numbers")
+    assert fault.words in check(config(OLDER_ID), policy)
+
+
+@pytest.mark.parametrize("fault", [fault.name for fault in FAULTS if fault.status == TRANSIENT])
+def test_a_fault_that_passes_costs_no_row(start_sandbox: StartSandbox, fault: str) -> None:
+    policy = replace(QUICK, read_timeout=1) if fault == "hang" else QUICK
+    sandbox = start_sandbox(faults={OLDER_ID: f"{fault}:1", "contacts": f"{fault}:1"})
+    output = read(config(TODAYS_ID, OLDER_ID), "message_status", "contacts", policy=policy)
+    assert not failures(output)
+    assert ids(output) == sorted([TODAYS_ID, OLDER_ID])
+    assert rows(output, "contacts") == rows(read(config(), "contacts"), "contacts")
+    assert sandbox.requests("/messaging") == 3
+
+
+def test_pages_survive_faults(start_sandbox: StartSandbox) -> None:
+    numbers = phone_numbers(7500)
+    faults = ["503", "", "cut", "reset", "", "html", "empty"]
+    start_sandbox(
+        rows={"phone_numbers": numbers}, chaos=lambda _, n: faults[n - 1] if n < 7 else None
+    )
+    output = read(config(), "phone_numbers")
+    assert not failures(output)
+    assert rows(output, "phone_numbers") == numbers
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that refuses connections."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_a_refused_connection_fails_every_stream(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TYNTEC_API_URL", f"http://127.0.0.1:{port}")
+    found = failures(read(config()))
+    assert found.keys() == {"", *STREAMS}
+    assert {kind for kind, _ in found.values()} == {TRANSIENT}
+    found.pop("")
+    assert all(f"127.0.0.1:{port}" in words for _, words in found.values())
+    assert all("connection refused" in words for _, words in found.values())
+    assert "connection refused" in check(config())
+
+
+def test_a_connection_without_tls_gets_no_key(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TYNTEC_API_URL", sandbox.url.replace("http:", "https:"))
+    assert "secure connection" in check(config())
+    assert not sandbox.received
+
+
+def test_a_proxy_for_https_sees_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("TYNTEC_API_URL", raising=False)
+        for name in ("https_proxy", "NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        assert check(
+            config(), replace(QUICK, max_attempts=1, read_timeout=0.2, connect_timeout=0.5)
+        )
+        connection, _ = proxy.accept()
+        with connection:
+            received = connection.recv(10_000)
+    assert received.startswith(b"CONNECT api.tyntec.com:443 ")
+    assert b"key" not in received
+
+
+def test_loopback_needs_no_proxy(
+    sandbox: Sandbox, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+    assert not check(config())
+    assert sandbox.requests() == 1
