@@ -4,7 +4,6 @@ import math
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from email.utils import mktime_tz, parsedate_tz
-from http.cookiejar import DefaultCookiePolicy
 from logging import Logger
 from random import uniform
 from threading import Condition, Event
@@ -15,7 +14,7 @@ from airbyte_cdk import AirbyteEntrypoint, BackoffStrategy, HttpStream, as_airby
 from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
-from requests import PreparedRequest, Response, Session
+from requests import PreparedRequest, Request, Response, Session
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 from urllib3.exceptions import InvalidHeader
@@ -127,7 +126,7 @@ def seconds_until_reset(response: Response) -> float:
 
 
 class TyntecSession(Session):
-    """Reaches nothing but the API, keeps no cookie, follows no redirect, and waits for the limit.
+    """Reaches nothing but the API, sends no cookie, follows no redirect, and waits for the limit.
 
     stream: whose requests these are. stopped: set when the read is over.
     """
@@ -135,7 +134,6 @@ class TyntecSession(Session):
     def __init__(self, stream: HttpStream, limit: RateLimit, stopped: Event) -> None:
         super().__init__()
         self._stream, self._limit, self._stopped = stream, limit, stopped
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.adapters.clear()
         self.mount(stream.url_base, HTTPAdapter(pool_maxsize=MAX_WORKERS))
         # The proxy and the certificates, which requests would look up for each request. Plain http
@@ -143,7 +141,11 @@ class TyntecSession(Session):
         if stream.url_base.startswith("https:"):
             settings = self.merge_environment_settings(stream.url_base, {}, None, None, None)
             self.proxies, self.verify = settings["proxies"], settings["verify"]
-        self.trust_env = False  # nor is .netrc read
+        self.trust_env = False
+
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """`request` alone. requests would merge cookies, .netrc and headers into it, at a cost."""
+        return request.prepare()
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """The response to `request`. A 429 is no failed attempt: the request is sent again.

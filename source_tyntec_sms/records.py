@@ -57,16 +57,17 @@ def _converter(schema: Mapping[str, Any]) -> Callable[[Any], Any]:
     """The function that converts a value to the type that `schema` declares."""
     declared = schema.get("format", schema["type"][-1])  # the other type is null
     if declared == "array":
-        convert = _converter(schema["items"])
-        return lambda value: [*map(convert, value)] if isinstance(value, list) else value
+        convert_item = _converter(schema["items"])
+        return lambda value: [*map(convert_item, value)] if isinstance(value, list) else value
     if declared != "object":
         return CONVERSIONS[declared]
     fields = {name: _converter(field) for name, field in schema["properties"].items()}
 
     def convert_fields(value: Any) -> Any:
         if isinstance(value, dict):
-            for name in fields.keys() & value.keys():
-                value[name] = fields[name](value[name])
+            for name, convert in fields.items():
+                if name in value:
+                    value[name] = convert(value[name])
         return value
 
     return convert_fields
@@ -74,7 +75,7 @@ def _converter(schema: Mapping[str, Any]) -> Callable[[Any], Any]:
 
 def to_string(value: Any) -> Any:
     """A number or boolean as JSON writes it; else `value`."""
-    return json.dumps(value) if isinstance(value, (int, float)) else value
+    return json.dumps(value) if type(value) in (int, float, bool) else value
 
 
 def to_integer(value: Any) -> Any:
@@ -92,7 +93,7 @@ def to_utc(value: Any) -> Any:
         date, time, fraction, hours, minutes = match.groups()
         with suppress(OverflowError, ValueError):  # a day that does not exist
             local = datetime.fromisoformat(f"{date} {time}{hours or '+00'}:{minutes or '00'}")
-            return f"{local.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S}{fraction or ''}Z"
+            return f"{local.astimezone(timezone.utc).isoformat()[:19]}{fraction or ''}Z"
     return value
 
 

@@ -42,7 +42,8 @@ class TyntecStream(HttpStream, ABC):
         self._http_client = create_client(self, policy, limit, self._stopped)
 
     def request_headers(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
-        return {"apikey": self._config.api_key, "Accept": "application/json"}
+        key = self._config.api_key
+        return {"apikey": key, "Accept": "application/json", "Accept-Encoding": "gzip"}
 
     def next_page_token(self, response: Response) -> None:
         """None: a stream that has pages requests them itself."""
