@@ -42,8 +42,8 @@ def test_a_row_is_what_the_package_does(
     assert entries
     for entry in entries:
         assert entry.response_action is VERBS[re.split(r"\W", verb)[0]]
-        assert failure_type.strip("`–") == (entry.failure_type.value if entry.failure_type else "")
-        assert message.strip("– …") in (entry.error_message or "")
+        assert failure_type.strip("`-") == (entry.failure_type.value if entry.failure_type else "")
+        assert message.strip("- …") in (entry.error_message or "")
 
 
 def test_the_table_has_every_failure() -> None:
