@@ -25,7 +25,7 @@ from source_tyntec_sms.records import decode
 
 Outcome = Response | Exception | None
 LONGEST_QUOTE = 300
-WORDS = ("message", "title", "detail")  # the fields of a response that say what is wrong
+TEXT_FIELDS = ("message", "title", "detail")  # of a response that says what is wrong
 # The windows of Kong's rate-limiting plugin, in seconds. They follow the calendar in UTC.
 WINDOWS = {"Second": 1, "Minute": 60, "Hour": 3600, "Day": 86400}
 
@@ -34,10 +34,10 @@ WINDOWS = {"Second": 1, "Minute": 60, "Hour": 3600, "Day": 86400}
 class RetryPolicy:
     """How often a request is sent, and how many seconds the connector waits.
 
-    first_wait, longest_wait: the wait after a failed attempt, or after a 429 that does not say how
-        long to wait, doubles from the one up to the other.
-    longest_outage: without any success for so long, no request is retried.
-    longest_limit: the longest wait for a rate limit, and how long tyntec may refuse every request.
+    first_wait, longest_wait: the wait after a failed attempt doubles from one to the other, as does
+        the wait after a 429 that does not say how long to wait.
+    longest_outage: no request is retried when none has succeeded for so long.
+    longest_limit: the longest wait while tyntec refuses every request.
     """
 
     max_attempts: int = 10
@@ -57,9 +57,9 @@ CHECK = RetryPolicy(max_attempts=2, connect_timeout=5, read_timeout=10, longest_
 class RateLimit:
     """tyntec's limit on the rate of requests, shared by all workers and streams of a sync.
 
-    After a 429, all requests wait until the limit resets. Then one goes first, and each success
-    admits one more at the same time (slow start, as in TCP): processes that share a key must not
-    all start at full speed.
+    After a 429, all requests wait until the limit resets. Then one goes first, and each one that is
+    not refused admits one more at the same time (slow start, as in TCP), because processes that
+    share a key must not all start at full speed.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:
@@ -80,13 +80,13 @@ class RateLimit:
     def release(self, sent_at: float, response: Response | None) -> float | None:
         """Learn from the response to a request sent at `sent_at`, or None if there was none.
 
-        Returns how many seconds all requests wait from now on, 0 if they wait already, and None if
-        the request does not have to be sent again.
+        Returns None if the request does not have to be sent again, else how many seconds all
+        requests wait from now on, 0 if an earlier 429 has said so.
         """
         is_refused = response is not None and response.status_code == 429
         with self._turn:
             self._turn.notify_all()
-            if sent_at < self._limited_at:  # before the last wait began
+            if sent_at <= self._limited_at:  # before the last wait began
                 return 0 if is_refused else None
             self._in_flight -= 1
             if response is None or not is_refused:
@@ -96,10 +96,10 @@ class RateLimit:
             now = monotonic()
             self._refused_since = self._refused_since or now
             refused_for = now - self._refused_since
-            # Without a header 1, 2, 4 … seconds: as long as all waits before, and one second.
+            # Without a header 1, 2, 4 … seconds: the sum of the earlier waits, plus the first.
             bare_wait = min(self._policy.first_wait + refused_for, self._policy.longest_wait)
             wait = seconds_until_reset(response) or bare_wait
-            if max(wait, refused_for) > self._policy.longest_limit:
+            if refused_for + wait > self._policy.longest_limit:
                 return None
             self._limited_at, self._resume_at = now, now + wait
             self._in_flight, self._most_in_flight = 0, 1
@@ -118,10 +118,9 @@ def seconds_until_reset(response: Response) -> float:
     except InvalidHeader:
         date = parsedate_tz(headers.get("Date"))
         now = mktime_tz(date) if date else time()
-        remaining = {
-            headers.get(f"X-RateLimit-Remaining-{unit}"): WINDOWS[unit] for unit in WINDOWS
-        }
-        window = remaining.get("0")  # the longest one that is used up
+        # By what remains, where a longer window replaces a shorter one.
+        windows = {headers.get(f"X-RateLimit-Remaining-{unit}"): WINDOWS[unit] for unit in WINDOWS}
+        window = windows.get("0")
         return window - now % window if window else 0
 
 
@@ -136,8 +135,8 @@ class TyntecSession(Session):
         self._stream, self._limit, self._stopped = stream, limit, stopped
         self.adapters.clear()
         self.mount(stream.url_base, HTTPAdapter(pool_maxsize=MAX_WORKERS))
-        # The proxy and the certificates, which requests would look up for each request. Plain http
-        # is for loopback, where a proxy would see the key.
+        # The proxy and the certificates, which the library would look up each time. Plain http is
+        # for loopback, where a proxy would see the key.
         if stream.url_base.startswith("https:"):
             settings = self.merge_environment_settings(stream.url_base, {}, None, None, None)
             self.proxies, self.verify = settings["proxies"], settings["verify"]
@@ -148,7 +147,7 @@ class TyntecSession(Session):
         return request.prepare()
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
-        """The response to `request`. A 429 is no failed attempt: the request is sent again.
+        """The response to `request`. A 429 is not a failed attempt: the request is sent again.
 
         Raises a CancelledError if the read is over.
         """
@@ -198,11 +197,11 @@ class TyntecErrorHandler(ErrorHandler):
             entry = errors.resolve(outcome.status_code, words, decode(outcome) is not None)
         else:
             entry = errors.resolve_exception(outcome)
-        if not entry.error_message:
+        if entry is errors.PASS:
             self._failing_since = 0
             return entry
-        self._failing_since = self._failing_since or monotonic()
-        if monotonic() - self._failing_since > self.policy.longest_outage:
+        self._failing_since = since = self._failing_since or monotonic()
+        if monotonic() - since > self.policy.longest_outage:
             entry = replace(entry, response_action=errors.FAIL)
         message = str(entry.error_message).format(url=self.url, cause=describe(outcome))
         return replace(entry, error_message=message)
@@ -220,12 +219,13 @@ class TyntecBackoffStrategy(BackoffStrategy):
 
     def backoff_time(self, response_or_exception: Outcome, attempt_count: int) -> float:
         """Seconds to wait after attempt `attempt_count`, less the one that the CDK adds."""
-        policy, cause = self.policy, describe(response_or_exception)
+        policy = self.policy
         wait = min(policy.first_wait * 2.0 ** (attempt_count - 1), policy.longest_wait)
         seconds = wait * uniform(0.75, 1)
+        failed = f"Attempt {attempt_count} of {policy.max_attempts} failed"
         if attempt_count < policy.max_attempts:
-            attempt = f"Attempt {attempt_count} of {policy.max_attempts}"
-            self.logger.info("%s failed: %s. Retrying in %.1f seconds.", attempt, cause, seconds)
+            cause = describe(response_or_exception)
+            self.logger.info("%s: %s. Retrying in %.1f seconds.", failed, cause, seconds)
         return seconds - 1
 
 
@@ -252,8 +252,8 @@ def describe(outcome: Outcome) -> str:
         return errors.reason(outcome)
     document = decode(outcome)
     fields = document if isinstance(document, dict) else {"title": "no JSON object"}
-    words = ": ".join(str(fields[name]) for name in WORDS if fields.get(name))
+    words = ": ".join(str(fields[name]) for name in TEXT_FIELDS if fields.get(name))
     if outcome.status_code == 429 and (seconds := seconds_until_reset(outcome)):
-        words += f", resets in {seconds / 60:.0f} minutes"
+        words += f" - resets in {seconds:,.0f} seconds"
     quote = filter_secrets(" ".join(words.split()))[:LONGEST_QUOTE]
     return f"HTTP {outcome.status_code} ({quote})".replace(" ()", "")

@@ -25,7 +25,7 @@ _PASTED = "\"'`()[]{}"  # what surrounds ids that were copied from SQL or JSON
 
 def _api_key(key: str) -> str:
     if not _KEY.fullmatch(key):
-        words = "A key has 32 letters and digits. 36 characters with hyphens are a request id"
+        words = "A key has 32 letters and digits; 36 characters with hyphens is a request id"
         raise PydanticCustomError("key", words)
     add_to_secrets(key)
     return key

@@ -1,7 +1,6 @@
 """Every failure the connector knows: what to do about it, and the message that the user sees.
 
-In the messages, {url} is the address of the API, and {cause} is the HTTP status with tyntec's own
-words, or why a connection failed.
+In the messages, {url} is the address of the API, and {cause} is the result of `client.describe`.
 """
 
 from functools import partial
@@ -20,7 +19,7 @@ class UnknownIdError(Exception):
 def failure(message: str, *failure_types: FailureType) -> AirbyteTracedException:
     """An error whose `message` the user sees as it is, by default one that the user can fix.
 
-    Of several failure types, config_error counts before system_error and transient_error.
+    Of several failure types the first one by name counts: config, system, transient.
     """
     failure_type = min(failure_types, key=str, default=FailureType.config_error)
     return AirbyteTracedException(message, message, failure_type)
@@ -39,28 +38,27 @@ def as_failure(error: Exception) -> Exception:
         cause = error.__context__
         plain = cause if isinstance(cause, BaseBackoffException) else error
         return failure(str(plain), error.failure_type)
-    return defect(f"Unexpected error: {error or type(error).__name__}.")
+    return defect(f"Unexpected {type(error).__name__}: {error}.")
 
 
 REPORT_IT = "Report it to the maintainers of this connector."
-TRY_LATER = "You don't need to change anything. Try again later."
 NEWER_ID = "Enter the requestId of a newer message in the setting 'SMS Message Request ID'."
 UNKNOWN_ID = (
     "Unknown to tyntec: older than three months, sent with another key or account (the trial key "
-    "is another one than the live key), or an id of tyntec's Conversations or 2FA API."
+    "and the live key differ), or an id of tyntec's Conversations or 2FA API."
 )
 
 _config_error = partial(ErrorResolution, FAIL, FailureType.config_error)
 _system_error = partial(ErrorResolution, FAIL, FailureType.system_error)
 _transient_error = partial(ErrorResolution, ResponseAction.RETRY, FailureType.transient_error)
 PASS = ErrorResolution(ResponseAction.SUCCESS)  # to the stream, which knows what it means
-FAILED = _transient_error("tyntec failed with {cause}. " + TRY_LATER)
+OUTAGE = _transient_error("tyntec failed with {cause}. No change is needed. Try again later.")
 REJECTED_KEY = _config_error(
-    "tyntec rejected the API key: {cause}. Check the setting 'Tyntec API Key'. You find the key in "
-    "the tyntec Business Center, under API settings."
+    "tyntec rejected the API key: {cause}. Check the setting 'Tyntec API Key'. Find the key in the "
+    "tyntec Business Center, under API settings."
 )
-# Without JSON, they are those of a proxy's stray node.
-JSON_STATUSES = (200, 400, 404, 410, 416, 422)
+# Without JSON, a proxy in between sent them, and the request is retried.
+PASSED_IF_JSON = (200, 400, 404, 410, 416, 422)
 
 # Words of tyntec's gateway, Kong, in lower case. They say more than the status.
 BY_PHRASE = {
@@ -83,7 +81,7 @@ BY_STATUS = {
     204: PASS,
     401: REJECTED_KEY,
     403: REJECTED_KEY,
-    408: FAILED,
+    408: OUTAGE,
     429: ErrorResolution(
         FAIL,
         FailureType.transient_error,
@@ -110,7 +108,7 @@ BY_EXCEPTION = {
     ValueError: _config_error(  # an invalid URL, or a proxy that needs another package
         "Could not send a request to {url}. Check the proxy in HTTPS_PROXY."
     ),
-    Exception: _transient_error("{url} did not send a complete response: {cause}. " + TRY_LATER),
+    Exception: _transient_error("{url} sent no complete response: {cause}. Try again later."),
 }
 # Words in the text of an exception, and the reason that they show.
 REASONS = {
@@ -122,13 +120,13 @@ REASONS = {
 
 
 def resolve(status: int, words: str, has_json: bool) -> ErrorResolution:
-    """What a response means. `words`: those of tyntec. has_json: whether the body is JSON."""
+    """What a response means. `words`: what it says. has_json: whether the body is JSON."""
     for phrase, entry in BY_PHRASE.items():
         if phrase in words.lower():
             return entry
-    if status in JSON_STATUSES:
-        return PASS if has_json else FAILED
-    return BY_STATUS.get(status, BY_STATUS.get(status // 100, FAILED))
+    if status in PASSED_IF_JSON:
+        return PASS if has_json else OUTAGE
+    return BY_STATUS.get(status, BY_STATUS.get(status // 100, OUTAGE))
 
 
 def resolve_exception(error: object) -> ErrorResolution:
@@ -137,5 +135,5 @@ def resolve_exception(error: object) -> ErrorResolution:
 
 
 def reason(error: object) -> str:
-    """Why a connection failed, in two words."""
+    """Why a connection failed, in a few words."""
     return next(words for part, words in REASONS.items() if part in str(error))

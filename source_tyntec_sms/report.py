@@ -1,11 +1,11 @@
-"""Counts the outcomes of a read of message statuses, and says at its end what is missing."""
+"""Counts the outcomes of a read of message statuses, and says at the end what is missing."""
 
 from collections import defaultdict
 from logging import Logger
 from time import monotonic
 from typing import Any
 
-from airbyte_cdk import AirbyteTracedException, FailureType
+from airbyte_cdk import AirbyteTracedException
 
 from source_tyntec_sms.errors import NEWER_ID, UnknownIdError, failure
 
@@ -22,13 +22,15 @@ class Report:
         self._total, self._logger = total, logger
         self._read = self._unknown = self._failed = self._consecutive_failures = 0
         # The ids that were not read, by whether they are unknown, and the reason.
-        self._ids = defaultdict[tuple[bool, str], list[str]](list)
-        self._failure_types = set[FailureType]()
+        self._ids = defaultdict[Any, list[str]](list)
+        self._failure_types = set[Any]()
         self._next_progress = monotonic() + SECONDS_BETWEEN_PROGRESS
 
     def __str__(self) -> str:
-        read = f"{self._read:,} of {self._total:,} message statuses read"
-        return f"{read}, {self._failed:,} failed, {self._unknown:,} unknown."
+        return (
+            f"{self._read:,} of {self._total:,} message statuses read, "
+            f"{self._failed:,} failed, {self._unknown:,} unknown."
+        )
 
     @property
     def is_hopeless(self) -> bool:
@@ -37,9 +39,9 @@ class Report:
 
     def add(self, request_id: str, outcome: dict[str, Any] | Exception) -> None:
         """Record the row of a request id, or the error in its place."""
-        self._consecutive_failures += 1
         if isinstance(outcome, AirbyteTracedException):
             self._failed += 1
+            self._consecutive_failures += 1
             self._failure_types.add(outcome.failure_type)
         else:
             self._consecutive_failures = 0
@@ -53,7 +55,7 @@ class Report:
     def log_progress(self) -> None:
         """Log how far the read is, twice a minute."""
         if monotonic() >= self._next_progress:
-            self._next_progress += SECONDS_BETWEEN_PROGRESS
+            self._next_progress = monotonic() + SECONDS_BETWEEN_PROGRESS
             self._logger.info("%s", self)
 
     def finish(self) -> None:
@@ -68,7 +70,8 @@ class Report:
             reasons.append(f"{len(ids):,} not read ({names}): {reason}")
             self._logger.warning("%s", reasons[-1])
         self._logger.info("%s", self)
-        words = f"{self} {' '.join(reasons[:MAX_NAMED_REASONS])}"
+        stopped = "Stopped after ten failures in a row. " * self.is_hopeless
+        words = f"{self} {stopped}{' '.join(reasons[:MAX_NAMED_REASONS])}"
         if self._failed:
             raise failure(words, *self._failure_types)
         if not self._read:

@@ -17,7 +17,7 @@ HIDDEN = (
     "rate_limiting: ",
     "memory_monitor: ",
     "abstract_source: Encountered an exception",
-    "abstract_source: During the sync, the following streams did not sync successfully",
+    "abstract_source: During the sync, the following streams",
 )
 
 
@@ -31,8 +31,8 @@ class LogFormatter(AirbyteLogFormatter):
 
 def is_for_users(record: logging.LogRecord) -> bool:
     """Whether a log record is printed. At debug level, those of the CDK are, too."""
-    words = f"{record.module}: {record.getMessage()}"
-    is_plain = record.name.startswith("airbyte") and not words.startswith(HIDDEN)
+    is_hidden = f"{record.module}: {record.getMessage()}".startswith(HIDDEN)
+    is_plain = record.name.startswith("airbyte") and not is_hidden
     return is_plain or record.levelno <= logging.DEBUG
 
 

@@ -63,7 +63,7 @@ class SourceTyntecSms(AbstractSource):
                     return True, None
                 if not isinstance(outcome, UnknownIdError):
                     return False, str(outcome)
-                unknown = f"there is no status for the request id {first}. {outcome}"
+                unknown = unknown or f"there is no status for the request id {first}. {outcome}"
                 if monotonic() > ends_at:
                     break
         except Exception as error:

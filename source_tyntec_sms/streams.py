@@ -1,7 +1,4 @@
-"""The four streams of tyntec's API, over one base stream.
-
-They follow https://api.tyntec.com/reference/sms/current.html.
-"""
+"""The four streams of tyntec's API: https://api.tyntec.com/reference/sms/current.html."""
 
 from abc import ABC
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,9 +55,9 @@ class MessageStatus(TyntecStream):
         return f"messaging/v1/messages/{kwargs['stream_slice']['request_id']}"
 
     def parse_response(self, response: Response, **kwargs: Any) -> list[Row]:
-        """The status, as a list of one row. Raises an AirbyteTracedException if it has another id.
+        """The status, as a list of one row. Raises an UnknownIdError if the service refuses the id.
 
-        Raises an UnknownIdError if the service refuses the request id.
+        Raises an AirbyteTracedException for any other response.
         """
         request_id, document = kwargs["stream_slice"]["request_id"], decode(response)
         row = document if isinstance(document, dict) else {}
@@ -69,10 +66,10 @@ class MessageStatus(TyntecStream):
         if not response.ok:
             refused = f"tyntec refused the id: {describe(response)}."
             raise UnknownIdError(UNKNOWN_ID if response.status_code == 404 else refused)
-        found = str(row.get("requestId", "no message"))
+        found = str(row.get("requestId", "nothing"))
         if found.lower() != request_id.lower():
             raise defect(f"tyntec sent the status of {found} for {request_id}.")
-        return [{**row, "requestId": request_id}]  # in the case of the settings, to join rows by it
+        return [{**row, "requestId": request_id}]  # spelled as in the settings, to join rows by it
 
     def status(self, request_id: str) -> Row:
         """The status of one message. Raises the errors of `parse_response`, and the CDK's."""
@@ -116,8 +113,9 @@ class MessageStatus(TyntecStream):
 
     def read_records(self, *args: Any, **kwargs: Any) -> Iterator[Row]:
         """The statuses that tyntec has. Raises an error at the end, see `Report.finish`."""
-        report = Report(len(self._config.request_ids), self.logger)
-        for request_id, outcome in self.outcomes(self._config.request_ids):
+        request_ids = self._config.request_ids
+        report = Report(len(request_ids), self.logger)
+        for request_id, outcome in self.outcomes(request_ids):
             report.add(request_id, outcome)
             report.log_progress()
             if isinstance(outcome, dict):
@@ -132,7 +130,7 @@ class ListStream(TyntecStream, ABC):
 
     endpoint: str
     rows_field: str
-    _announced = 0
+    _promised = 0
 
     def path(self, **kwargs: Any) -> str:
         return self.endpoint
@@ -151,7 +149,7 @@ class ListStream(TyntecStream, ABC):
         try:
             wrappers = document if isinstance(document, list) and document else [document]
             sizes = [each.get("size") for each in wrappers]
-            self._announced = max([self._announced, *(n for n in sizes if isinstance(n, int))])
+            self._promised = max([self._promised, *(n for n in sizes if isinstance(n, int))])
             return [{**row} for each in wrappers for row in each[self.rows_field]]
         except (AttributeError, LookupError, TypeError):
             words = f"tyntec sent no list of '{self.rows_field}': {describe(response)}."
@@ -165,7 +163,7 @@ class ListStream(TyntecStream, ABC):
         if "page" not in params or response.status_code not in (400, 404, 416):
             raise defect(f"tyntec refused the request: {describe(response)}.")
         if response.status_code != 404:
-            self.logger.warning("The list ends with %s.", describe(response))
+            self.logger.warning("tyntec ended the list with %s.", describe(response))
         return []
 
     def pages(self) -> Iterator[list[Row]]:
@@ -181,8 +179,8 @@ class ListStream(TyntecStream, ABC):
                 yield from page
         except Exception as error:
             raise as_failure(error) from None
-        if self._announced > total:
-            self.logger.warning("tyntec announced %d rows and sent %d.", self._announced, total)
+        if self._promised > total:
+            self.logger.warning("tyntec announced %d rows and sent %d.", self._promised, total)
 
 
 class Contacts(ListStream):
@@ -214,7 +212,9 @@ class PhoneNumbers(ListStream):
             if rows != first:
                 yield rows
             elif page > 1:
-                self.logger.warning("tyntec ignores the page: there may be more phone numbers.")
+                self.logger.warning(
+                    "tyntec ignores the page number: there may be more phone numbers."
+                )
                 return
 
 
