@@ -52,7 +52,9 @@ _config_error = partial(ErrorResolution, FAIL, FailureType.config_error)
 _system_error = partial(ErrorResolution, FAIL, FailureType.system_error)
 _transient_error = partial(ErrorResolution, ResponseAction.RETRY, FailureType.transient_error)
 PASS = ErrorResolution(ResponseAction.SUCCESS)  # to the stream, which knows what it means
-OUTAGE = _transient_error("tyntec failed with {cause}. No change is needed. Try again later.")
+OUTAGE = _transient_error(
+    "tyntec failed with {cause}. You don't need to change anything. Try again later."
+)
 REJECTED_KEY = _config_error(
     "tyntec rejected the API key: {cause}. Check the setting 'Tyntec API Key'. Find the key in the "
     "tyntec Business Center, under API settings."

@@ -25,7 +25,6 @@ class LogFormatter(AirbyteLogFormatter):
     """Formats log records as Airbyte messages, without tracebacks."""
 
     def formatException(self, ei: Any) -> str:
-        """Nothing."""
         return ""
 
 
