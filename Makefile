@@ -29,7 +29,7 @@ done; echo "Python $(2) is needed: make ... PYTHON=/path/to/python" >&2; exit 1
 endef
 
 .PHONY: help demo sandbox example unit test lint format connector-test qa submission e2e live clean \
-	lowest bench soak mutants constraints
+	lowest bench soak mutants constraints pathway mock
 
 help:  # list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -73,7 +73,8 @@ submission: $(VENV)/.tests $(QA_VENV)/.ready $(POETRY_VENV)/.ready  # write and 
 	@$(VENV)/bin/python -m tools.submission $(POETRY_VENV)/bin/poetry $(CATALOGUE)
 	@$(QA_VENV)/bin/python -W ignore -m tools.catalogue_qa build/airbyte
 
-e2e: $(E2E_VENV)/.ready  ## run PyAirbyte with DuckDB and PostgreSQL, and the examples
+e2e: $(E2E_VENV)/.ready  ## run Airbyte clients of other people, and the examples
+	@$(E2E_VENV)/bin/python -m e2e_tests.clients
 	$(SANDBOXED) $(E2E_VENV)/bin/python -m pytest -n auto e2e_tests
 
 live: $(VENV)/.demo  ## check and read tyntec's API with secrets/config.json, and describe it
@@ -82,7 +83,13 @@ live: $(VENV)/.demo  ## check and read tyntec's API with secrets/config.json, an
 clean:  ## remove all environments, caches and builds
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .tmp build dist mutants *.egg-info
 
-# For CI and releases.
+# For CI, releases and large clients.
+
+pathway: $(E2E_VENV)/.ready  # Pathway in two processes; takes 1.3 GB
+	$(E2E_VENV)/bin/python -m pytest e2e_tests/pathway_spawn.py
+
+mock: $(VENV)/.tests  # read a mock server of tyntec's API, which needs npx: make mock OPENAPI=/path/to/openapi.yaml
+	$(SANDBOXED) OPENAPI="$(abspath $(OPENAPI))" $(VENV)/bin/python -m pytest e2e_tests/openapi.py
 
 lowest: $(LOWEST_VENV)/.ready  # the unit tests with the lowest versions that setup.py allows
 	$(SANDBOXED) $(LOWEST_VENV)/bin/python -m pytest -n auto unit_tests

