@@ -1,1 +1,1 @@
-"""What the connector's speed and memory are measured against."""
+"""The connector's speed and memory, compared with bare requests and with low-code."""

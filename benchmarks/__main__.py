@@ -1,162 +1,191 @@
-"""Measures the connector and prints what came out: `make bench`, or `python -m benchmarks [--quick] [--only NAME …]`.
+"""Measure the connector: `make bench`, or `python -m benchmarks [--quick] [--only NAME …]`.
 
-Times are measured in pairs. In every round all contenders run one after the other, in an order that turns from round
-to round, and the ratio is taken within the round. So what slows the machine down for a while slows both sides.
+A ratio is the median of pairs. The two processes of a pair run one after the other, in alternating
+order, so that whatever slows the machine down for a while affects both. The limits are measured at
+the same time, and so is the memory, because neither depends on how fast the machine is.
 """
 
 import argparse
-import sys
-import tempfile
-import time
-from collections.abc import Callable
+import os
+import platform
+import resource
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from importlib.metadata import version
+from operator import attrgetter
+from statistics import median
+from typing import NamedTuple
 
-from benchmarks.contenders import IMPORT_CDK, SPEC, BenchmarkError, Job, Server, run
-from benchmarks.report import Contenders, Limited, Report, progress
-from integration_tests.sandbox_limits import Drop, Limit
-
-DELAY = 0.1
-DELAY_BEHIND_LIMITS = 0.05
-PAUSE = 10
-
-LIMITS = {
-    "10-a-second": Limited(Limit(10), rows=200, workers=10, time=1.15, refusals=0.20),
-    "10-a-second-bare": Limited(Limit(10, retry_after=False), rows=200, workers=10, time=1.25, refusals=0.25),
-    "20-a-second": Limited(Limit(20), rows=400, workers=40, time=1.15, refusals=0.25),
-    "300-a-minute": Limited(Limit(300, 60), rows=700, workers=10, time=1.10, refusals=0.10),
-    "300-a-minute-bare": Limited(Limit(300, 60, retry_after=False), rows=700, workers=10, time=1.25, refusals=0.10),
-    "10-a-second-headers": Limited(Limit(10, headers=True), rows=200, workers=10, time=1.10, refusals=0.05),
-    "50-a-second-drop": Limited(Limit(50, drop=Drop(5, 20, 30)), rows=900, workers=10, time=1.20, refusals=0.25),
-}
+from benchmarks.processes import RSS_PER_MB, BenchmarkError, Job
+from sandbox.limits import UNITS, Limit
 
 
-@dataclass
-class Bench:
-    """The measurements. `quick` shows that they run, with numbers too small to mean much."""
+class Row(NamedTuple):
+    """A line of the report."""
 
-    report: Report
-    folder: Path
-    quick: bool
+    measured: str
+    result: str
+    target: str = ""
+    verdict: str = ""
 
-    def statuses(self, size: int, workers: int, rounds: int, floor: float | None, rival: float | None = None) -> None:
-        """Statuses, and whether their server could keep up.
+    def __str__(self) -> str:
+        return f"| {self.measured:85} | {self.result:40} | {self.target:18} | {self.verdict:7} |"
 
-        `floor` and `rival` are the targets: times the bare pool, and times the low-code manifest if it is to run.
-        """
-        size, rounds = (100, 1) if self.quick else (size, rounds)
-        with Server(delay=DELAY) as server:
-            job = Job(server, "message_status", size, workers, self.folder)
-            contenders = {"connector": job.connector, "bare pool": job.bare}
-            targets = {"bare pool": floor}
-            if rival is not None:
-                contenders["low-code"], targets["low-code"] = job.low_code, rival
-            what = f"{size:,} statuses at {DELAY * 1000:.0f} ms, {workers} worker{'s' * (workers > 1)}"
-            start = time.perf_counter()
-            self.report.compare(what, rounds, contenders, targets)
-            seconds = time.perf_counter() - start
-        self.report.notes.append(
-            f"- With {workers} at a time, at most {workers / DELAY:,.0f} statuses a second can be asked for. The "
-            f"server was computing {server.cpu / seconds:.1%} of the time, its own start included."
+
+def judge(value: float, target: float) -> str:
+    """Whether the target is reached."""
+    return "reached" if value <= target else "missed"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A process compared with a base, both with the same job, in `rounds` pairs.
+
+    attribute: the one of `Run` that is compared. target: the highest ratio.
+    """
+
+    job: Job
+    process: str
+    base: str
+    rounds: int
+    target: float
+    attribute: str = "time"
+
+    def measure(self) -> Row:
+        """Run the pairs."""
+        names, get, pairs = [self.process, self.base], attrgetter(self.attribute), []
+        with self.job as job:
+            for _ in range(self.rounds):
+                names.reverse()
+                pair = {name: get(job.run(name)) for name in names}
+                pairs.append((pair[self.process], pair[self.base]))
+        ratios = [value / base for value, base in pairs]
+        value, base = (median(values) for values in zip(*pairs, strict=True))
+        ratio = median(ratios)
+        spread = f"{min(ratios):.2f} … {max(ratios):.2f}"
+        return Row(
+            f"{self.attribute.replace('_', ' ')} of {self.process} / {self.base}: {job}",
+            f"{ratio:.2f} ({spread}): {value:.2f} s / {base:.2f} s",
+            f"≤ {self.target}",
+            judge(ratio, self.target),
         )
 
-    def cpu(self) -> None:
-        """The CPU time of statuses that are answered at once."""
-        size = 300 if self.quick else 8_000
-        with Server() as server:
-            job = Job(server, "message_status", size, 10, self.folder)
-            contenders = {"connector": job.connector, "bare pool": job.bare}
-            what = f"CPU time of {size:,} statuses at no latency, 10 workers"
-            self.report.compare(what, 1 if self.quick else 5, contenders, {"bare pool": 1.15}, measured="cpu")
-            fastest = min(job.bare().seconds for _ in range(1 if self.quick else 3))
-        self.report.notes.append(f"- Without a delay, 10 bare threads got {size / fastest:,.0f} statuses a second.")
 
-    def contacts(self) -> None:
-        """The list of contacts, and what of the time is the server's."""
-        size = 1_000 if self.quick else 100_000
-        with Server(contacts=size) as server:
-            job = Job(server, "contacts", size, 10, self.folder)
-            contenders = {"connector": job.connector, "low-code": job.low_code, "only fetching the body": job.bare}
-            targets = {"low-code": 0.78, "only fetching the body": None}
-            self.report.compare(f"{size:,} contacts", 2 if self.quick else 5, contenders, targets)
-        self.report.notes.append("- Of the contacts, the server's share is within the row 'only fetching the body'.")
+@dataclass(frozen=True)
+class Memory:
+    """The peak memory of a job in MB, if its output is not read for `pause` seconds."""
 
-    def spec(self) -> None:
-        """The start of the process."""
-        contenders: Contenders = {
-            "spec": partial(run, *SPEC),
-            "importing airbyte_cdk.entrypoint": partial(run, *IMPORT_CDK),
-        }
-        targets = {"importing airbyte_cdk.entrypoint": 1.05}
-        self.report.compare("start-up", 3 if self.quick else 11, contenders, targets)
+    job: Job
+    pause: float
+    target: float = 160
 
-    def memory(self, pause: float) -> None:
-        """The peak memory of many ids, read by a process that does not read anything for `pause` seconds."""
-        size, pause = (1_000, min(pause, 1)) if self.quick else (100_000, pause)
-        with Server() as server:
-            job = Job(server, "message_status", size, 10, self.folder)
-            words = f", a reader that pauses for {pause:.0f} seconds" if pause else ""
-            what = f"{size:,} statuses at no latency, 10 workers{words}"
-            self.report.memory(what, 1, partial(job.connector, pause=pause), 160)
-
-    def limit(self, row: Limited) -> None:
-        """Statuses under a rate limit. One run: the server's clock sets the pace."""
-        if self.quick:
-            row = replace(row, limit=replace(row.limit, seconds=min(row.limit.seconds, 3)), rows=row.limit.count + 10)
-        progress(str(row))
-        with Server(delay=DELAY_BEHIND_LIMITS, limit=row.limit) as server:
-            ended = Job(server, "message_status", row.rows, row.workers, self.folder).connector(complete=False)
-        self.report.limited(row, ended, server)
-
-    def warm_up(self) -> None:
-        """Run each contender once: what is compiled or cached on first use must not count."""
-        with Server(contacts=1) as server:
-            for job in (Job(server, "message_status", 1, 1, self.folder), Job(server, "contacts", 1, 1, self.folder)):
-                for read in (job.connector, job.low_code, job.bare):
-                    read()
-
-    def failure(self, measure: Callable[["Bench"], None]) -> str | None:
-        """Measure, and say what failed, if something did."""
-        try:
-            measure(self)
-        except BenchmarkError as error:
-            return str(error)
-        return None
+    def measure(self) -> Row:
+        """Run the job once."""
+        with self.job as job:
+            peak = job.run("connector", self.pause).peak
+        # Linux counts the memory of the process that starts another one as a part of its peak.
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / RSS_PER_MB
+        result = f"{peak:.0f} MB" if peak > own else f"unknown, at most {own:.0f} MB"
+        what = f"peak memory of {job}, a pause of {self.pause:.0f} s"
+        return Row(what, result, f"≤ {self.target:.0f} MB", judge(peak, self.target))
 
 
-MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
-    "statuses-1": lambda bench: bench.statuses(300, 1, rounds=1, floor=None),
-    "statuses-10": lambda bench: bench.statuses(1_000, 10, rounds=5, floor=1.10, rival=1.02),
-    "statuses-40": lambda bench: bench.statuses(5_000, 40, rounds=5, floor=1.08),
-    "cpu": Bench.cpu,
-    "contacts": Bench.contacts,
-    "spec": Bench.spec,
-    "memory": partial(Bench.memory, pause=0),
-    "memory-pause": partial(Bench.memory, pause=PAUSE),
-    **{name: partial(Bench.limit, row=row) for name, row in LIMITS.items()},
+@dataclass(frozen=True)
+class Limited:
+    """Processes that do the same job under a rate limit.
+
+    target: how many times the ideal time they may take, and a window more.
+    """
+
+    job: Job
+    processes: int = 1
+    target: float = 1.2
+
+    def measure(self) -> Row:
+        """Compare the time from the first request to the last status with the ideal.
+
+        Ideal is a client that sends each request as soon as its window opens.
+        """
+        with self.job as job, ThreadPoolExecutor(self.processes) as pool:
+            list(pool.map(job.run, ["connector"] * self.processes))
+        limit = Limit.parse(job.limit)
+        window = UNITS[limit.unit]
+        windows = (job.rows * self.processes - 1) // limit.count
+        ideal = max(1, windows * window - job.first % window)
+        seconds = job.last - job.first
+        return Row(
+            f"time / ideal of {job}, {job.limit}, processes: {self.processes}",
+            f"{seconds / ideal:.2f}: {seconds:.1f} s / {ideal:.1f} s",
+            f"≤ {self.target}, + {window} s",
+            judge(seconds, self.target * ideal + window),
+        )
+
+
+def statuses(rows: int, workers: int = 10, delay: float = 0, limit: str = "") -> Job:
+    """Message statuses, to be read one by one."""
+    return Job("message_status", rows, workers, delay, limit)
+
+
+def limited(
+    limit: str, rows: int, workers: int, processes: int = 1, target: float = 1.2
+) -> Limited:
+    """Statuses that take 50 ms."""
+    return Limited(statuses(rows, workers, 0.05, limit), processes, target)
+
+
+# By name, what is measured at the same time.
+MEASUREMENTS: dict[str, list[Compared | Memory | Limited]] = {
+    "statuses-10": [Compared(statuses(1_000, 10, 0.1), "connector", "bare pool", 3, 1.12)],
+    "statuses-40": [Compared(statuses(5_000, 40, 0.1), "connector", "bare pool", 3, 1.08)],
+    "cpu": [Compared(statuses(8_000), "connector", "bare pool", 3, 1.15, "processor_time")],
+    "contacts": [Compared(Job("contacts", 100_000), "connector", "low-code", 5, 0.85)],
+    "spec": [Compared(Job("contacts", 0), "spec", "import of the CDK", 7, 1.1)],
+    "memory": [Memory(statuses(100_000), pause) for pause in (0, 10)],
+    "limits": [
+        limited("10/second:retry-after", 400, 10),
+        limited("10/second:none", 400, 10),
+        limited("20/second:retry-after", 800, 40),
+        limited("20/second:none", 800, 40),
+        limited("300/minute:retry-after", 700, 10),
+        limited("300/minute:none", 700, 10),
+        limited("300/minute:kong-1", 700, 10, target=1.05),
+        limited("10/second:none", 300, 10, processes=2, target=1.5),
+        limited("10/second:none", 200, 40, processes=4, target=1.5),
+    ],
 }
 
 
-def main() -> int:
-    """Measure and print. The exit code is 1 if a contender failed."""
+def main() -> None:
+    """Measure and print, one row after another."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few rounds of little work: do the measurements run?")
-    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=[*MEASUREMENTS], metavar="NAME",
-                        help=f"what to measure: {', '.join(MEASUREMENTS)}")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="at most 30 records: does it work?")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=MEASUREMENTS,
+        default=MEASUREMENTS,
+        metavar="NAME",
+        help=f"what to measure: {', '.join(MEASUREMENTS)}",
+    )
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Report(), Path(folder), arguments.quick)
-        bench.warm_up()
-        failures = {name: bench.failure(MEASUREMENTS[name]) for name in arguments.only}
-    if arguments.quick:
-        print("A quick run: it shows that the measurements run, its numbers mean little.\n")
-    print(bench.report)
-    for name, words in failures.items():
-        if words:
-            print(f"\n{name} failed: {words}")
-    return int(any(failures.values()))
+    packages = [f"{name} {version(name)}" for name in ("airbyte-cdk", "requests", "aiohttp")]
+    machine = [f"{os.cpu_count()} cores", f"Python {platform.python_version()}", *packages]
+    print(f"{', '.join(machine)}\n\n{Row('measured', 'result', 'target')}")
+    print(Row("-", "-", "-", "-"), flush=True)
+    for name in arguments.only:
+        together = MEASUREMENTS[name]
+        if arguments.quick:
+            together = [
+                replace(each, job=replace(each.job, rows=min(30, each.job.rows)))
+                for each in together
+            ]
+        with ThreadPoolExecutor(len(together)) as pool:
+            for future in [pool.submit(each.measure) for each in together]:
+                try:
+                    print(future.result(), flush=True)
+                except BenchmarkError as error:
+                    print(Row(name, str(error), verdict="failed"), flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
