@@ -34,7 +34,7 @@ GUIDE = Path("docs/integrations/sources/tyntec-sms-migrations.md")
 FOLDERS = ("integration_tests", "sandbox", "source_tyntec_sms", "unit_tests")
 FILES = ("acceptance-test-config.yml", "icon.svg", "main.py", "metadata.yaml")
 # Tests of files that stay here, such as the Dockerfile, the other pages and the tools.
-OWN_TESTS = ("test_live.py", "test_metadata.py", "test_release_notes.py", "test_submission.py")
+OWN_TESTS = ("test_docs.py", "test_metadata.py", "test_release_notes.py", "test_submission.py")
 FIELDS = ("Name", "Version", "Summary", "License", "Requires-Python")
 CHECKS = (
     "lock --no-interaction",
