@@ -1,5 +1,6 @@
 """Runs the connector in-process or as a process, and checks what holds for every run."""
 
+import json
 import logging
 import re
 import subprocess
@@ -24,6 +25,15 @@ MAIN = (sys.executable, str(ROOT / "main.py"))
 SCRIPT = (str(Path(sysconfig.get_path("scripts"), "source-tyntec-sms")),)
 KEY = "sandbox-key"
 QUICK = RetryPolicy(first_wait=0.001, longest_wait=0.002)
+# As the earlier connector, which was low-code, left it.
+EARLIER_STATE = [
+    {"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": state}}
+    for name, state in [
+        ("sms", {"__ab_no_cursor_state_message": True}),
+        ("messages", {"__ab_full_refresh_sync_complete": True}),
+        ("contacts", {}),
+    ]
+]
 # Python's own notation, and words of the libraries below the connector.
 JARGON = re.compile(
     r"Traceback|\w(Error|Exception|Warning)\b|<class| object at 0x|\[Errno|urllib3"
@@ -53,6 +63,14 @@ def catalog(*streams: str) -> dict[str, Any]:
     }
 
 
+def arguments(folder: Path, configuration: Any, *streams: str) -> list[str]:
+    """The arguments of a read, whose files are written to `folder`."""
+    contents = {"config": configuration, "catalog": catalog(*streams), "state": EARLIER_STATE}
+    for name, content in contents.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return [word for name in contents for word in (f"--{name}", str(folder / f"{name}.json"))]
+
+
 def read(
     configuration: dict[str, Any], *streams: str, policy: RetryPolicy = QUICK
 ) -> EntrypointOutput:
@@ -74,11 +92,9 @@ def check(configuration: dict[str, Any], policy: RetryPolicy = QUICK) -> str:
     return outcome.message or ""
 
 
-def run(command: Sequence[str], *, exit_code: int = 0, **options: Any) -> EntrypointOutput:
+def run(command: Sequence[str], exit_code: int = 0, timeout: float = 100) -> EntrypointOutput:
     """Run a command line as a process."""
-    process = subprocess.run(
-        command, capture_output=True, text=True, timeout=100, check=False, **options
-    )
+    process = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     assert process.returncode == exit_code, process.stdout
     return messages(process.stdout, process.stderr)
 

@@ -1,6 +1,5 @@
 """The connector as a process: exit codes, signals, pipes, and the command that Airbyte starts."""
 
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from integration_tests.harness import (
     MAIN,
     ROOT,
     SCRIPT,
-    catalog,
+    arguments,
     config,
     failures,
     ids,
@@ -29,27 +28,10 @@ from sandbox import Sandbox
 from sandbox.data import STREAMS, TODAYS_ID
 
 IDS = statuses(300)
-# As the earlier connector, which was low-code, left it.
-EARLIER_STATE = [
-    {"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": state}}
-    for name, state in [
-        ("sms", {"__ab_no_cursor_state_message": True}),
-        ("messages", {"__ab_full_refresh_sync_complete": True}),
-        ("contacts", {}),
-    ]
-]
 
 
-def files(folder: Path, configuration: Any, *streams: str) -> list[str]:
-    """The arguments of a read, whose files are written to `folder`."""
-    contents = {"config": configuration, "catalog": catalog(*streams), "state": EARLIER_STATE}
-    for name, content in contents.items():
-        (folder / f"{name}.json").write_text(json.dumps(content))
-    return [word for name in contents for word in (f"--{name}", str(folder / f"{name}.json"))]
-
-
-def test_spec_has_the_form(tmp_path: Path) -> None:
-    output = run([*MAIN, "spec"], cwd=tmp_path)
+def test_spec_has_the_form() -> None:
+    output = run([*MAIN, "spec"])
     specs: list[Any] = output.spec_messages
     (form,) = (each.spec.connectionSpecification for each in specs)
     assert form["required"] == ["api_key", "message_request_id"]
@@ -59,21 +41,21 @@ def test_spec_has_the_form(tmp_path: Path) -> None:
     ("key", "status"), [("sandbox-key", "SUCCEEDED"), ("another-key", "FAILED")]
 )
 def test_a_check_exits_with_0(sandbox: Sandbox, tmp_path: Path, key: str, status: str) -> None:
-    arguments = files(tmp_path, config(api_key=key))[:2]
-    output = run([*SCRIPT, "check", *arguments], cwd=tmp_path)
+    given = arguments(tmp_path, config(api_key=key))[:2]
+    output = run([*SCRIPT, "check", *given])
     outcomes: list[Any] = output.connection_status_messages
     assert [each.connectionStatus.status.value for each in outcomes] == [status]
     assert sandbox.requests() == 1
 
 
 def test_discover_lists_the_streams(sandbox: Sandbox, tmp_path: Path) -> None:
-    discovered: Any = run([*MAIN, "discover", *files(tmp_path, config())[:2]]).catalog
+    discovered: Any = run([*MAIN, "discover", *arguments(tmp_path, config())[:2]]).catalog
     assert [stream.name for stream in discovered.catalog.streams] == [*STREAMS]
     assert not sandbox.requests()
 
 
 def test_a_read_exits_with_0(sandbox: Sandbox, tmp_path: Path) -> None:
-    output = run([*MAIN, "read", *files(tmp_path, config(*sandbox.statuses))])
+    output = run([*MAIN, "read", *arguments(tmp_path, config(*sandbox.statuses))])
     assert ids(output) == sorted(sandbox.statuses)
     for name in STREAMS[1:]:
         assert len(rows(output, name)) == len(sandbox.rows[name])
@@ -81,7 +63,7 @@ def test_a_read_exits_with_0(sandbox: Sandbox, tmp_path: Path) -> None:
 
 def test_a_stream_that_fails_exits_with_1(start_sandbox: StartSandbox, tmp_path: Path) -> None:
     start_sandbox(byon=False)
-    output = run([*SCRIPT, "read", *files(tmp_path, config())], exit_code=1)
+    output = run([*SCRIPT, "read", *arguments(tmp_path, config())], exit_code=1)
     assert failures(output).keys() == {"", *STREAMS[1:]}
     assert ids(output) == [TODAYS_ID]
 
@@ -94,9 +76,9 @@ def test_a_signal_ends_a_read_at_once(
     """While all workers wait: for tyntec, for a response that does not come, for the limit."""
     faults = {"message_status": fault} if fault else {}
     sandbox = start_sandbox(statuses=IDS, delay=0 if fault else 0.5, faults=faults)
-    arguments = files(tmp_path, config(*IDS), "contacts", "message_status")
+    given = arguments(tmp_path, config(*IDS), "contacts", "message_status")
     with subprocess.Popen(
-        [*MAIN, "read", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*MAIN, "read", *given], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             while not sandbox.requests("/messaging"):
@@ -116,9 +98,9 @@ def test_a_slow_reader_of_a_pipe_gets_every_line(
     start_sandbox: StartSandbox, tmp_path: Path
 ) -> None:
     start_sandbox(statuses=IDS)
-    arguments = files(tmp_path, config(*IDS), "message_status", "phone_numbers")
+    given = arguments(tmp_path, config(*IDS), "message_status", "phone_numbers")
     with subprocess.Popen(
-        [*SCRIPT, "read", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*SCRIPT, "read", *given], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout
         assert process.stderr
@@ -142,7 +124,7 @@ AS_USER = [
 def test_the_command_of_the_platform_reads_all(start_sandbox: StartSandbox, tmp_path: Path) -> None:
     """As Airbyte starts the image: through FIFOs, and by a user with little room for files."""
     sandbox = start_sandbox(statuses=IDS)
-    arguments = " ".join(files(tmp_path, config(*IDS, "never-known"), "message_status"))
+    given = " ".join(arguments(tmp_path, config(*IDS, "never-known"), "message_status"))
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     temporary.chmod(0o777)
@@ -158,7 +140,7 @@ def test_the_command_of_the_platform_reads_all(start_sandbox: StartSandbox, tmp_
         fifo.chmod(0o666)
         reader.start()
     variables = {"AIRBYTE_ENTRYPOINT": SCRIPT[0], "LOG_LEVEL": "debug", "TMPDIR": str(temporary)}
-    line = f'eval "$AIRBYTE_ENTRYPOINT read {arguments}" 2>{fifos[1]} >{fifos[0]}'
+    line = f'eval "$AIRBYTE_ENTRYPOINT read {given}" 2>{fifos[1]} >{fifos[0]}'
     is_root = not os.getuid() and not subprocess.run([*AS_USER, "true"], check=False).returncode
     process = subprocess.run(
         [*(AS_USER if is_root else []), "sh", "-c", f"(ulimit -f 200; {line})"],
