@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ StartSandbox = Callable[..., Sandbox]
 
 
 @pytest.fixture
-def start_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartSandbox]:
+def start_sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StartSandbox]:
     """Starts sandboxes, the last of which is the API. Checks all requests at the end."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password from-netrc")
+    monkeypatch.setenv("NETRC", str(netrc))
     sandboxes: list[Sandbox] = []
     with ExitStack() as stack:
 

@@ -269,6 +269,7 @@ def live(account: Account, connection: Connection) -> dict[int, str]:
     return acts
 
 
+@pytest.mark.timeout(600)
 def test_a_year_needs_a_person_twice(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "airbyte")
     account = Account()
