@@ -2,7 +2,6 @@
 
 import logging
 from itertools import count
-from typing import Any
 
 import pytest
 import requests_mock
@@ -84,41 +83,6 @@ def test_a_limited_check_ends_within_two_minutes(api: Mocker, clock: Clock, seco
     api.get(requests_mock.ANY, **gateway(429, "Limit", Retry_After=str(seconds)))
     assert "limits the rate" in check(config(*ids(50)), CHECK)
     assert 50 < clock.now - begin < 120
-
-
-def test_a_slow_check_ends_within_two_minutes(
-    api: Mocker, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each request is limited for a minute, and then nearly times out."""
-    monkeypatch.setattr(module, "monotonic", lambda: clock.now)
-    begin, limited = clock.now, gateway(429, "Limit", Retry_After="60")
-
-    def respond(_: object, context: Any) -> Any:
-        clock.now += CHECK.read_timeout
-        context.status_code = 404
-        return UNKNOWN["json"]
-
-    api.get(requests_mock.ANY, [limited, {"json": respond}])
-    assert "The API key works" in check(config(*ids(50)), CHECK)
-    assert 60 < clock.now - begin < 120
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({}, "'Tyntec API Key'"),
-        ({"api_key": KEY}, "'SMS Message Request ID'"),
-        (config("a/b"), "a/b is not a request id"),
-        (config(num_workers=41), "'Number of Concurrent Workers'"),
-    ],
-)
-def test_settings_are_checked_before_any_request(settings: Settings, named: str) -> None:
-    assert named in check(settings)
-
-
-def test_an_unsafe_address_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TYNTEC_API_URL", "http://evil.example")
-    assert "TYNTEC_API_URL" in check(config())
 
 
 def test_a_message_is_plain_and_masked(api: Mocker) -> None:

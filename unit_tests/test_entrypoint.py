@@ -116,24 +116,6 @@ def test_a_log_has_plain_words_alone(api: Mocker, command: Command) -> None:
     assert not re.search(r"Traceback|Exception|UserDefined|MemoryMonitor|\('|Response", words)
 
 
-@pytest.mark.parametrize(
-    ("logger", "module", "level", "is_shown"),
-    [
-        ("airbyte", "report", logging.INFO, True),
-        ("airbyte.streams.contacts", "streams", logging.WARNING, True),
-        ("airbyte.streams.contacts", "http_client", logging.ERROR, False),
-        ("airbyte.streams.contacts", "http_client", logging.DEBUG, True),
-        ("urllib3.connectionpool", "connectionpool", logging.WARNING, False),
-        ("urllib3.connectionpool", "connectionpool", logging.DEBUG, True),
-    ],
-)
-def test_other_libraries_are_logged_at_debug_level(
-    logger: str, module: str, level: int, is_shown: bool
-) -> None:
-    record = logging.LogRecord(logger, level, f"{module}.py", 1, "Words", None, None)
-    assert run.is_for_users(record) == is_shown
-
-
 @pytest.mark.parametrize("options", [[], ["--debug"]])
 def test_the_key_is_never_printed(api: Mocker, command: Command, options: list[str]) -> None:
     echo = {"message": f"Key {KEY}", "requestId": "id-1"}

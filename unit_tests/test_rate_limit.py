@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 from requests_mock import Mocker
 
-from source_tyntec_sms.client import CHECK, READ, RateLimit, seconds_until_reset
+from source_tyntec_sms.client import READ, RateLimit, seconds_until_reset
 from unit_tests import tyntec
 from unit_tests.conftest import BlockedError, Clock
 from unit_tests.helpers import (
-    LOGGER,
-    config,
     error,
     errors,
     ids,
@@ -21,7 +19,6 @@ from unit_tests.helpers import (
     records,
     response,
     rows,
-    source,
     sync,
 )
 from unit_tests.tyntec import LIMITED, gateway, status
@@ -145,16 +142,12 @@ def test_a_wait_is_logged_once_and_shown_as_status(
     (line,) = [line for line in logged(sync(), "INFO") if "rate limit" in line]
     assert clock.waits == [75]
     assert "75 seconds" in line
-    (shown,) = [line for line in capsys.readouterr().out.splitlines() if "STREAM_STATUS" in line]
+    lines = capsys.readouterr().out.splitlines()
+    (shown,) = [line for line in lines if "STREAM_STATUS" in line]
+    assert all(lines)  # each one is JSON
     shown = json.loads(shown)["trace"]["stream_status"]
     assert shown["stream_descriptor"] == {"name": "message_status"}
     assert (shown["status"], shown["reasons"]) == ("RUNNING", [{"type": "RATE_LIMITED"}])
-
-
-def test_kong_1_is_waited_for_to_the_end_of_its_minute(api: Mocker, clock: Clock) -> None:
-    api.get(STATUS, [LIMITED | {"headers": {MINUTE: "0", **LATE}}, status()])
-    assert len(rows(sync(policy=READ))) == 1
-    assert clock.waits == [10]
 
 
 def test_a_used_up_hour_ends_the_sync_and_keeps_rows(api: Mocker, clock: Clock) -> None:
@@ -195,11 +188,3 @@ def test_workers_wait_together(api: Mocker) -> None:
     read = rows(sync(*ids(200), workers=20))
     assert sorted(row["requestId"] for row in read) == sorted(ids(200))
     assert len(sent) == 203
-
-
-def test_a_check_waits_for_a_minute(api: Mocker, clock: Clock) -> None:
-    minute, more = (gateway(429, "Limit", Retry_After=seconds) for seconds in ("60", "61"))
-    api.get(STATUS, [minute, status(), more])
-    assert source(CHECK).check(LOGGER, config()).status.value == "SUCCEEDED"
-    assert "limits the rate" in str(source(CHECK).check(LOGGER, config()).message)
-    assert clock.waits == [60]

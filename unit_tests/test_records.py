@@ -1,12 +1,13 @@
 """From the body of a response to a record."""
 
+import time
 from typing import Any
 
 import pytest
 from airbyte_cdk import HttpStream
 from requests_mock import Mocker
 
-from source_tyntec_sms.records import SchemaTransformer, decode
+from source_tyntec_sms.records import SchemaTransformer, decode, to_utc
 from unit_tests.helpers import config, response, rows, source, sync
 from unit_tests.tyntec import STREAMS
 
@@ -117,6 +118,17 @@ def test_a_value_is_converted_or_kept(declared: str, value: object, converted: o
     transformer.transform(row, {})
     assert row == {"field": converted, "other": value}
     assert type(row["field"]) is type(converted)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has no tzset")
+def test_a_time_does_not_depend_on_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert to_utc("2018-06-01T00:00:00") == "2018-06-01T00:00:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_types_are_those_of_the_schema_at_each_depth(api: Mocker) -> None:
