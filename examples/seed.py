@@ -22,16 +22,19 @@ def main() -> None:
     add("--database", default=url, metavar="URL", help="postgresql://… or duckdb:///path/to/file")
     add("--messages", type=int, default=5000, help="how many (default: %(default)s)")
     options = parser.parse_args()
-    path = options.database.removeprefix("duckdb:///")
-    db: Any = psycopg.connect(path) if path == options.database else duckdb.connect(path)
-    columns = "request_id text, sent_at timestamptz, recipient text"
-    db.execute("DROP TABLE IF EXISTS sent_messages CASCADE")
-    db.execute(f"CREATE TABLE sent_messages ({columns})")
-    mark = "%s" if isinstance(db, psycopg.Connection) else "?"
+    db: Any
+    if options.database.startswith("duckdb:///"):
+        db = duckdb.connect(options.database.removeprefix("duckdb:///"))
+    else:
+        db = psycopg.connect(options.database, autocommit=True, cursor_factory=psycopg.RawCursor)
     rows = Messages(options.messages).sent()
-    arrays = ", ".join(f"unnest({mark})" for _ in range(3))
-    db.execute(f"INSERT INTO sent_messages SELECT {arrays}", [list(each) for each in zip(*rows)])
-    db.commit()
+    db.execute("DROP TABLE IF EXISTS sent_messages CASCADE")
+    db.execute("CREATE TABLE sent_messages (request_id text, sent_at timestamptz, recipient text)")
+    db.execute(
+        "INSERT INTO sent_messages SELECT unnest(CAST($1 AS text[])), "
+        "unnest(CAST($2 AS timestamptz[])), unnest(CAST($3 AS text[]))",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
     print(f"The table sent_messages holds {len(rows):,} messages.")
 
 
