@@ -183,7 +183,7 @@ class Connection:
                 break
             self.account.now += timedelta(seconds=10 * 3**attempt)
         if first_reason:
-            reason = first_reason.rpartition("): ")[2][:80]  # not the counts and the ids
+            reason = (first_reason.partition("): ")[2] or first_reason)[:70]  # not counts and ids
             self.log[self.account.age.days].append(f"{outcome}: {reason}")
 
     def check(self) -> str:
