@@ -11,7 +11,6 @@ from time import monotonic, time
 from typing import Any
 
 from airbyte_cdk import AirbyteEntrypoint, BackoffStrategy, HttpStream, as_airbyte_message, models
-from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import PreparedRequest, Request, Response, Session
@@ -227,20 +226,6 @@ class TyntecBackoffStrategy(BackoffStrategy):
             cause = describe(response_or_exception)
             self.logger.info("%s: %s. Retrying in %.1f seconds.", failed, cause, seconds)
         return seconds - 1
-
-
-def create_client(
-    stream: HttpStream, policy: RetryPolicy, limit: RateLimit, stopped: Event
-) -> HttpClient:
-    """The CDK's client for `stream`. No request is sent once `stopped` is set."""
-    return HttpClient(
-        stream.name,
-        stream.logger,
-        TyntecErrorHandler(stream.url_base, policy),
-        session=TyntecSession(stream, limit, stopped),
-        backoff_strategy=TyntecBackoffStrategy(policy, stream.logger),
-        request_timeout=(policy.connect_timeout, policy.read_timeout),
-    )
 
 
 def describe(outcome: Outcome) -> str:

@@ -70,9 +70,10 @@ class Report:
             reasons.append(f"{len(ids):,} not read ({names}): {reason}")
             self._logger.warning("%s", reasons[-1])
         self._logger.info("%s", self)
-        stopped = "Stopped after ten failures in a row. " * self.is_hopeless
-        words = f"{self} {stopped}{' '.join(reasons[:MAX_NAMED_REASONS])}"
+        words = f"{self} {' '.join(reasons[:MAX_NAMED_REASONS])}"
         if self._failed:
-            raise failure(words, *self._failure_types)
+            stopped = "Reading stopped after ten failures in a row."
+            advice = stopped if self.is_hopeless else "If an id fails in every sync, remove it."
+            raise failure(f"{words} {advice}", *self._failure_types)
         if not self._read:
             raise failure(f"{words} {NEWER_ID}")

@@ -10,7 +10,7 @@ from airbyte_cdk import AbstractSource, AirbyteTracedException, Status, Stream
 from airbyte_cdk.models import AirbyteConnectionStatus, AirbyteMessage
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_tyntec_sms.client import CHECK, READ, RateLimit, RetryPolicy
+from source_tyntec_sms.client import CHECK, READ, RateLimit, RetryPolicy, TyntecErrorHandler
 from source_tyntec_sms.config import API_URL, Config, api_url, without_nulls
 from source_tyntec_sms.errors import NEWER_ID, UnknownIdError, as_failure, failure
 from source_tyntec_sms.streams import Contacts, MessageStatus, PhoneNumbers, PhoneRegistrations
@@ -52,8 +52,9 @@ class SourceTyntecSms(AbstractSource):
         """
         unknown, ends_at = "", monotonic() + SECONDS_OF_CHECK
         try:
-            settings, limit = Config.parse(config), RateLimit(self._check_policy)
-            stream = MessageStatus(settings, self._check_policy, limit)
+            settings, policy = Config.parse(config), self._check_policy
+            handler = TyntecErrorHandler(api_url(), policy)
+            stream = MessageStatus(settings, handler, RateLimit(policy))
             first, *others = settings.request_ids
             tried = chain(stream.outcomes([first]), stream.outcomes(others[:MOST_CHECKED_IDS]))
             for request_id, outcome in tried:
@@ -72,11 +73,12 @@ class SourceTyntecSms(AbstractSource):
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         """The four streams. A config_error is raised if a setting is not valid."""
-        settings, limit = Config.parse(config), RateLimit(self._read_policy)
-        if (url := api_url()) != API_URL:
-            logging.getLogger("airbyte").info("TYNTEC_API_URL is set: the API is at %s.", url)
+        settings, policy = Config.parse(config), self._read_policy
+        shared = TyntecErrorHandler(api_url(), policy), RateLimit(policy)
+        if api_url() != API_URL:
+            logging.getLogger("airbyte").info("TYNTEC_API_URL is set: the API is at %s.", api_url())
         classes = (MessageStatus, Contacts, PhoneNumbers, PhoneRegistrations)
-        return [each(settings, self._read_policy, limit) for each in classes]
+        return [each(settings, *shared) for each in classes]
 
     def read(self, *args: Any, **kwargs: Any) -> Iterator[AirbyteMessage]:
         """The messages of a sync. If a stream failed, an error at the end names the streams.

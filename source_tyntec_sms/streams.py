@@ -8,9 +8,10 @@ from threading import Event, Thread
 from typing import Any
 
 from airbyte_cdk import HttpStream
+from airbyte_cdk.sources.streams.http import HttpClient
 from requests import Response
 
-from source_tyntec_sms.client import RateLimit, RetryPolicy, create_client, describe
+from source_tyntec_sms import client
 from source_tyntec_sms.config import Config, api_url
 from source_tyntec_sms.errors import UNKNOWN_ID, UnknownIdError, as_failure, defect
 from source_tyntec_sms.records import Row, SchemaTransformer, decode
@@ -24,19 +25,28 @@ PAGE_SIZE = 3000  # the most that tyntec allows
 class TyntecStream(HttpStream, ABC):
     """What all endpoints share: the address, the API key, time-outs and retries.
 
-    limit: tyntec's rate limit, shared by all streams of a sync.
+    handler, limit: shared by all streams of a sync, as an outage and a rate limit concern them all.
     """
 
     is_resumable = False  # HttpStream would resume from a page number, which may have moved
     url_base = ""
 
-    def __init__(self, config: Config, policy: RetryPolicy, limit: RateLimit) -> None:
+    def __init__(
+        self, config: Config, handler: client.TyntecErrorHandler, limit: client.RateLimit
+    ) -> None:
         super().__init__()
         self._config, self._stopped = config, Event()
         self.transformer = SchemaTransformer(self.get_json_schema())
-        self.url_base = f"{api_url()}/"
+        self.url_base, policy = f"{api_url()}/", handler.policy
         # HttpStream takes no session, and its own one reaches any host.
-        self._http_client = create_client(self, policy, limit, self._stopped)
+        self._http_client = HttpClient(
+            self.name,
+            self.logger,
+            handler,
+            session=client.TyntecSession(self, limit, self._stopped),
+            backoff_strategy=client.TyntecBackoffStrategy(policy, self.logger),
+            request_timeout=(policy.connect_timeout, policy.read_timeout),
+        )
 
     def request_headers(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
         key = self._config.api_key
@@ -62,11 +72,11 @@ class MessageStatus(TyntecStream):
         request_id, document = kwargs["stream_slice"]["request_id"], decode(response)
         row = document if isinstance(document, dict) else {}
         if not response.ok and "title" not in row:  # not the problem document of the service
-            raise defect(f"tyntec refused the request: {describe(response)}.")
+            raise defect(f"tyntec refused the request: {client.describe(response)}.")
         if not response.ok:
-            refused = f"tyntec refused the id: {describe(response)}."
+            refused = f"tyntec refused the id: {client.describe(response)}."
             raise UnknownIdError(UNKNOWN_ID if response.status_code == 404 else refused)
-        found = str(row.get("requestId", "nothing"))
+        found = str(row.get("requestId") or "nothing")
         if found.lower() != request_id.lower():
             raise defect(f"tyntec sent the status of {found} for {request_id}.")
         return [{**row, "requestId": request_id}]  # spelled as in the settings, to join rows by it
@@ -152,7 +162,7 @@ class ListStream(TyntecStream, ABC):
             self._promised = max([self._promised, *(n for n in sizes if isinstance(n, int))])
             return [{**row} for each in wrappers for row in each[self.rows_field]]
         except (AttributeError, LookupError, TypeError):
-            words = f"tyntec sent no list of '{self.rows_field}': {describe(response)}."
+            words = f"tyntec sent no list of '{self.rows_field}': {client.describe(response)}."
             raise defect(words) from None
 
     def rows(self, **params: int) -> list[Row]:
@@ -161,9 +171,9 @@ class ListStream(TyntecStream, ABC):
         if response.ok:
             return self.parse_response(response)
         if "page" not in params or response.status_code not in (400, 404, 416):
-            raise defect(f"tyntec refused the request: {describe(response)}.")
+            raise defect(f"tyntec refused the request: {client.describe(response)}.")
         if response.status_code != 404:
-            self.logger.warning("tyntec ended the list with %s.", describe(response))
+            self.logger.warning("tyntec ended the list with %s.", client.describe(response))
         return []
 
     def pages(self) -> Iterator[list[Row]]:
