@@ -50,7 +50,7 @@ class Config(BaseModel, frozen=True):
     """What a user enters to set up a connection. Unknown settings are ignored."""
 
     api_key: ApiKey = Field(title="Tyntec API Key")
-    message_request_id: RequestIds = Field(title="SMS Message Request ID", pattern="[A-Za-z0-9]")
+    message_request_id: RequestIds = Field(title="SMS Message Request ID", pattern=r"[\w.:~-]")
     additional_message_request_ids: list[RequestIds] = Field(
         [], title="Additional SMS Message Request IDs"
     )

@@ -44,7 +44,7 @@ RESPONSES: list[Row] = [
     ({"text": "null"}, TRANSIENT, "HTTP 200 (no JSON object)"),
     ({"text": '{"requestId": "id-'}, TRANSIENT, "HTTP 200 (no JSON object)"),
 ]
-CONNECT = "Could not connect to https://api.tyntec.com/: "
+CONNECT = "Could not connect to https://api.tyntec.com: "
 NETWORK: list[Row] = [
     ({"exc": exceptions.SSLError("certificate verify failed")}, TRANSIENT, "the certificates"),
     ({"exc": exceptions.ConnectTimeout("timed out")}, TRANSIENT, f"{CONNECT}timed out"),

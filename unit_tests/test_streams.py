@@ -126,7 +126,7 @@ def test_a_rejected_key_costs_at_most_60_requests(api: Mocker) -> None:
     assert failure_type == "config_error"
     assert "Check the setting 'Tyntec API Key'" in message
     assert "0 of 2,000 message statuses read, 10 failed" in message
-    assert "Stopped after ten failures" in message
+    assert "stopped after ten failures" in message
     assert api.call_count <= 60
 
 
