@@ -63,8 +63,9 @@ class Compared:
         value, base = (median(values) for values in zip(*pairs, strict=True))
         ratio = median(ratios)
         spread = f"{min(ratios):.2f} … {max(ratios):.2f}"
+        what = f"{self.attribute.replace('_', ' ')} of {self.process} / {self.base}"
         return Row(
-            f"{self.attribute.replace('_', ' ')} of {self.process} / {self.base}: {job}",
+            f"{what}: {job}" if job.rows else what,
             f"{ratio:.2f} ({spread}): {value:.2f} s / {base:.2f} s",
             f"≤ {self.target}",
             judge(ratio, self.target),
