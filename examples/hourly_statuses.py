@@ -108,7 +108,7 @@ you send an SMS. The ids of the live key are unknown to the trial key.""")
 def read(db: Any, target: str, ids: list[str], workers: int) -> tuple[Report, list[dict[str, Any]]]:
     """Read and store statuses. Returns the outcome, and the rows for unknown ids."""
     logging.disable()
-    config = {"api_key": os.environ.get("TYNTEC_API_KEY"), "message_request_id": "-"}
+    config = {"api_key": os.environ.get("TYNTEC_API_KEY"), "message_request_id": "any"}
     stream: Any = SourceTyntecSms().streams(config | {"num_workers": workers})[0]
     report, unknown, rows, store_at = Report(len(ids), stream.logger), [], [], 0.0
     try:
