@@ -38,7 +38,7 @@ def url() -> Iterator[str]:
     ) as server:
         assert server.stdout
         assert any("is listening" in line for line in server.stdout)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://localhost:{port}"
         os.killpg(server.pid, signal.SIGTERM)
 
 

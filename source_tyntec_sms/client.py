@@ -44,7 +44,7 @@ class RetryPolicy:
     longest_wait: float = 60
     connect_timeout: float = 10
     read_timeout: float = 50
-    longest_outage: float = 240
+    longest_outage: float = 180
     longest_limit: float = 900
 
 
