@@ -1,16 +1,12 @@
 """The commands of the connector, its log, and its import."""
 
-import importlib
 import io
 import json
 import logging
-import os
-import pkgutil
 import re
 import signal
+import subprocess
 import sys
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,15 +14,12 @@ from typing import Any
 
 import pytest
 import requests_mock
-from airbyte_cdk import AirbyteLogFormatter, AirbyteTracedException, HttpStream
+from airbyte_cdk import AirbyteTracedException
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
-from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.test.entrypoint_wrapper import discover
 from airbyte_cdk.test.models import ExpectedOutcome
-from requests import Session
 from requests_mock import Mocker
 
-import source_tyntec_sms
 from source_tyntec_sms import run
 from unit_tests import tyntec
 from unit_tests.helpers import catalog, config, errors, ids, logged, records, rows, source, sync
@@ -144,21 +137,29 @@ def test_ctrl_c_ends_the_process_at_once(command: Command) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
 
 
-def test_an_import_changes_nothing_in_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    def state() -> list[object]:
-        loggers = map(logging.getLogger, ("", "airbyte", "urllib3", "requests"))
-        return [
-            [signal.getsignal(each) for each in signal.valid_signals()],
-            [(*each.handlers, *each.filters, each.level) for each in loggers],
-            [dict(os.environ), list(warnings.filters), threading.active_count()],
-            [sys.stdout, sys.stderr, sys.excepthook, threading.excepthook],
-            [dict(vars(each)) for each in (Session, HttpClient, HttpStream, AirbyteLogFormatter)],
-        ]
+IMPORT = """
+import logging, os, signal, sys, threading, warnings
+import pydantic
+from airbyte_cdk import AirbyteEntrypoint, AirbyteLogFormatter, HttpStream
+from airbyte_cdk.sources.streams.http import HttpClient
+from requests import Session
 
-    before = state()
-    for name in [name for name in sys.modules if name.startswith("source_tyntec_sms")]:
-        monkeypatch.delitem(sys.modules, name)
-    for module in pkgutil.iter_modules(source_tyntec_sms.__path__, "source_tyntec_sms."):
-        imported = importlib.import_module(module.name)
-        assert imported is not getattr(source_tyntec_sms, module.name.rpartition(".")[2])
-        assert state() == before, module.name
+def state():
+    loggers = map(logging.getLogger, ("", "airbyte", "urllib3", "requests"))
+    return [
+        [signal.getsignal(each) for each in signal.valid_signals()],
+        [(*each.handlers, *each.filters, each.level) for each in loggers],
+        [dict(os.environ), list(warnings.filters), threading.active_count()],
+        [sys.stdout, sys.stderr, sys.excepthook, threading.excepthook],
+        [dict(vars(each)) for each in (Session, HttpClient, HttpStream, AirbyteLogFormatter)],
+    ]
+
+os.environ.clear()  # the parent has imported the package
+before = state()
+import source_tyntec_sms.run
+assert state() == before
+"""
+
+
+def test_an_import_changes_nothing_in_the_process() -> None:
+    subprocess.run([sys.executable, "-c", IMPORT], check=True)

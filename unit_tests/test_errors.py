@@ -118,3 +118,9 @@ def test_a_defect_of_the_connector_is_named(api: Mocker) -> None:
     assert failure_type == SYSTEM
     assert "Unexpected" in message
     assert "division by zero. Report it to the maintainers" in message
+
+
+def test_a_phrase_in_a_success_is_data(api: Mocker) -> None:
+    row = tyntec.status(message="no Route matched with those values")
+    api.get(tyntec.STREAMS["message_status"], **row)
+    assert rows(sync()) == [row["json"]]

@@ -241,6 +241,7 @@ def test_a_body_without_the_list_is_an_error(api: Mocker, name: str, rows_field:
     failure_type, message = error(output)
     assert failure_type == "system_error"
     assert f"no list of '{next(iter(list_of(name, [])))}'" in message
+    assert "HTTP 200" in message
 
 
 @pytest.mark.parametrize("name", ["contacts", "phone_registrations"])
