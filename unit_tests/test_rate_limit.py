@@ -11,16 +11,7 @@ from requests_mock import Mocker
 from source_tyntec_sms.client import READ, RateLimit, seconds_until_reset
 from unit_tests import tyntec
 from unit_tests.conftest import BlockedError, Clock
-from unit_tests.helpers import (
-    error,
-    errors,
-    ids,
-    logged,
-    records,
-    response,
-    rows,
-    sync,
-)
+from unit_tests.helpers import error, errors, ids, logged, records, response, rows, sync
 from unit_tests.tyntec import LIMITED, gateway, status
 
 STATUS = tyntec.STREAMS["message_status"]
