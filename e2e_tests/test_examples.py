@@ -1,4 +1,4 @@
-"""The examples as users run them, against the sandbox: on DuckDB, and on a PostgreSQL server."""
+"""The examples as users run them, on a DuckDB file and on a PostgreSQL server."""
 
 import os
 import re
@@ -10,48 +10,57 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import psycopg
 import pytest
-import sqlalchemy as sa
 
-from integration_tests.sandbox import Sandbox
-from integration_tests.sandbox_data import status
-from integration_tests.sandbox_messages import Messages
+from sandbox import Limit, Sandbox
+from sandbox.data import STATUS_PATH, status
+from sandbox.messages import Messages
 
-ROOT = Path(__file__).parent.parent
-HOURLY = ROOT / "examples" / "hourly_statuses.py"
-STATUS = "/messaging/v1/messages/"
-PENDING = {"ACCEPTED", "BUFFERED"}
+EXAMPLES = Path(__file__).parent.parent / "examples"
+HOURLY, REPORT = EXAMPLES / "hourly_statuses.py", EXAMPLES / "delivery_report.py"
+VIEW = (EXAMPLES / "sms_delivery.sql").read_text()
+OK = "{0} of {0} message statuses read, 0 failed, 0 unknown. 0 values are no request ids.\n"
+LOOKS = "A request id looks like e74db8d4-77ad-4671-8feb-9bc76b0df188"
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.timeout(300)
 
-Rows = list[tuple[Any, ...]]
-Sql = Callable[..., Rows]
+Process = subprocess.Popen[str]
+Sql = Callable[..., list[tuple[Any, ...]]]
+Run = Callable[..., tuple[int, str, str]]
+Start = Callable[..., Process]
+
+
+def connect(url: str) -> Any:
+    if url.startswith("duckdb:"):
+        return duckdb.connect(url.removeprefix("duckdb:///"))
+    return psycopg.connect(url, autocommit=True, cursor_factory=psycopg.RawCursor)
 
 
 @pytest.fixture(params=["duckdb", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
     if request.param == "duckdb":
+        duckdb.connect(str(tmp_path / "example.duckdb")).close()
         return f"duckdb:///{tmp_path}/example.duckdb"
     url: str = request.getfixturevalue("postgres")
-    name = f"test_{tmp_path.name.lower()}"
-    with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.execute(sa.text(f'DROP DATABASE IF EXISTS "{name}"'))
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+    name = re.sub("[^a-z0-9]", "_", tmp_path.name.lower())
+    with connect(url) as db:
+        db.execute(f"DROP DATABASE IF EXISTS {name}")
+        db.execute(f"CREATE DATABASE {name}")
     return url.removesuffix("postgres") + name
 
 
 @pytest.fixture
 def sql(database: str) -> Sql:
-    """Executes statements in the database, and returns the rows of the last one if it has any."""
+    """Executes a statement, and returns its rows if it has any."""
 
-    def sql(*statements: str, **parameters: Any) -> Rows:
-        engine = sa.create_engine(database, poolclass=sa.NullPool)
-        with engine.begin() as connection:
-            connection.execute(sa.text("SET TimeZone = 'UTC'"))
-            for statement in statements:
-                result = connection.execute(sa.text(statement), parameters)
-            return [tuple(row) for row in result] if result.returns_rows else []
+    def sql(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with connect(database) as db:
+            db.execute("SET TimeZone = 'UTC'")
+            cursor = db.execute(statement, parameters)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
     return sql
 
@@ -62,175 +71,220 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def start(
-    script: Path, database: str, sandbox: Sandbox, *arguments: str, **environment: str
-) -> "subprocess.Popen[str]":
-    """An example that runs."""
-    return subprocess.Popen(
-        [sys.executable, script, *arguments],
-        env={
-            **os.environ,
+@pytest.fixture
+def start(database: str, sandbox: Sandbox) -> Start:
+    """Starts an example."""
+
+    def start(script: Path, *arguments: str, **environment: str) -> Process:
+        variables = {
             "TYNTEC_API_URL": sandbox.url,
             "TYNTEC_API_KEY": sandbox.key,
             "DATABASE_URL": database,
-            **environment,
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+        }
+        return subprocess.Popen(
+            [sys.executable, script, *arguments],
+            env=os.environ | variables | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
 
 
-def run(database: str, sandbox: Sandbox, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    """The exit code of the hourly script, what it printed, and what it complained about."""
-    process = start(HOURLY, database, sandbox, *arguments, **environment)
-    output, complaints = process.communicate()
-    assert "Traceback" not in complaints
-    return process.returncode, output, complaints
+@pytest.fixture
+def hourly(start: Start) -> Run:
+    """The exit code, stdout and stderr of a run."""
+
+    def hourly(*arguments: str, **environment: str) -> tuple[int, str, str]:
+        process = start(HOURLY, *arguments, **environment)
+        output, errors = process.communicate()
+        assert "Traceback" not in errors
+        return process.returncode, output, errors
+
+    return hourly
 
 
-def seed(sql: Sql, *ids: str | None) -> None:
-    """A table of messages that were sent just now."""
-    sql("CREATE TABLE sent_messages (request_id varchar, sent_at timestamp with time zone)")
-    for request_id in ids:
-        sql("INSERT INTO sent_messages VALUES (:id, now())", id=request_id)
+def seed(sql: Sql, *ids: str | None, ago: str = "1 minute") -> None:
+    """Add messages to the table of sent messages."""
+    columns = "request_id text, sent_at timestamp with time zone"
+    sql(f"CREATE TABLE IF NOT EXISTS sent_messages ({columns})")
+    values = "unnest(CAST($1 AS text[])), now() - CAST($2 AS interval)"
+    sql(f"INSERT INTO sent_messages SELECT {values}", list(ids), ago)
 
 
-def wait_for_requests(process: "subprocess.Popen[str]", sandbox: Sandbox, count: int) -> None:
-    while len(sandbox.asked) < count:
+def known(sandbox: Sandbox, count: int) -> list[str]:
+    """Ids that the sandbox knows."""
+    sandbox.statuses |= {f"id-{number}": status(f"id-{number}") for number in range(count)}
+    return list(sandbox.statuses)
+
+
+def requested(sandbox: Sandbox) -> list[str]:
+    """The ids of all requests, sorted."""
+    return sorted(request.path.removeprefix(STATUS_PATH) for request in sandbox.received)
+
+
+def wait_for_requests(process: Process, sandbox: Sandbox, count: int) -> None:
+    while sandbox.requests() < count:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
 
 
-def asked(sandbox: Sandbox) -> list[str]:
-    """The ids that were asked for, in alphabetical order."""
-    return sorted(request.path.removeprefix(STATUS) for request in sandbox.asked)
-
-
-def test_pending_messages_are_asked_for_until_they_are_final(database: str, sql: Sql, tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "examples.seed", "--database", database, "--messages", "5000"], cwd=ROOT, check=True
-    )
+def test_5000_messages_two_runs_and_the_report(
+    database: str, sql: Sql, start: Start, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "examples.seed", "--database", database]
+    subprocess.run(command, cwd=EXAMPLES.parent, check=True)
     with Sandbox(messages=5000, settle_seconds=100_000) as sandbox:
-        code, output, complaints = run(database, sandbox)
-
-        states: dict[str, int] = dict(sql("SELECT status, count(*) FROM message_status GROUP BY status"))
-        pending = sum(states.get(state, 0) for state in PENDING)
-        assert pending > 10
-        assert (code, output, complaints) == (
-            0,
-            f"5,000 asked: {5000 - pending:,} final, {pending} pending, 0 unknown, 0 failed.\n",
-            "",
-        )
-        assert set(states) == {"DELIVERED", "EXPIRED", "UNDELIVERABLE", "REJECTED", *PENDING}
-        assert len(asked(sandbox)) == len(set(asked(sandbox))) == 5000
-        waiting = sql(
-            "SELECT requestid FROM message_status WHERE status IN ('ACCEPTED', 'BUFFERED') ORDER BY requestid"
-        )
-
+        first = start(HOURLY, TYNTEC_API_URL=sandbox.url)
+        assert first.communicate() == (OK.format("5,000"), "")
+        assert len(requested(sandbox)) == len(set(requested(sandbox))) == 5000
+        waiting = sql("SELECT requestid FROM message_status WHERE status = 'BUFFERED' ORDER BY 1")
+    assert len(waiting) > 10
     with Sandbox(messages=5000, settle_seconds=0) as sandbox:
-        code, output, _ = run(database, sandbox)
+        second = start(HOURLY, TYNTEC_API_URL=sandbox.url)
+        assert second.communicate() == (OK.format(len(waiting)), "")
+        assert requested(sandbox) == [request_id for (request_id,) in waiting]
 
-        assert (code, output) == (0, f"{pending} asked: {pending} final, 0 pending, 0 unknown, 0 failed.\n")
-        assert asked(sandbox) == sorted(request_id for (request_id,) in waiting)
-        assert sql("SELECT count(*), count(DISTINCT requestid) FROM message_status") == [(5000, 5000)]
-        assert sql("SELECT count(*) FROM sms_delivery WHERE donedate IS NULL AND status <> 'REJECTED'") == [(0,)]
-
-        sandbox.asked.clear()
-        assert run(database, sandbox) == (
-            0,
-            "Nothing to ask: no message in sent_messages is waiting for its final status.\n",
-            "",
-        )
-        assert sandbox.asked == []
-
-    report = start(ROOT / "examples" / "delivery_report.py", database, sandbox, "--output", str(tmp_path))
-    output, complaints = report.communicate()
-    assert (report.returncode, complaints) == (0, "")
+    sql(VIEW)
+    assert sql("SELECT count(*), count(DISTINCT request_id) FROM sms_delivery WHERE is_final") == [
+        (5000, 5000)
+    ]
+    [(cost, lowest)] = sql("SELECT sum(price), min(delivery_seconds) FROM sms_delivery")
+    assert float(cost) > 400
+    assert lowest >= 0
+    report = start(REPORT, "--output", str(tmp_path))
+    assert report.communicate()[1] == ""
     page = (tmp_path / "delivery-report.html").read_text()
-    assert "5,000" in page
-    own_html = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
-    assert not re.search(r'(?:src|href)="(?!data:)', own_html), "it loads something"
-    assert not any(recipient in page for _, _, recipient in Messages(5000).sent()), "it tells recipients"
+    assert "sms_delivery from " in page
+    assert "5,000 messages" in page or "4,9" in page
+    assert not any(recipient in page for _, _, recipient in Messages(5000).sent())
+    own = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.search(r'(?:src|href)="(?!data:)', own)
     assert (tmp_path / "delivery-report.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
-def test_what_a_stopped_run_read_is_not_asked_for_again(
-    database: str, sql: Sql, sandbox: Sandbox, signal_number: signal.Signals
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_keeps_what_it_read(
+    sql: Sql, start: Start, hourly: Run, sandbox: Sandbox, number: signal.Signals
 ) -> None:
-    sandbox.statuses.update({f"id-{number}": status(f"id-{number}") for number in range(2000)})
-    sandbox.delay = 0.02
-    sql(
-        "CREATE TABLE sent_messages AS "
-        "SELECT 'id-' || i AS request_id, now() AS sent_at FROM generate_series(0, 1999) AS s (i)"
-    )
-    process = start(HOURLY, database, sandbox)
-    wait_for_requests(process, sandbox, 1200)
-    process.send_signal(signal_number)
-    output, complaints = process.communicate()
+    seed(sql, *known(sandbox, 400))
+    sandbox.delay = 0.2
+    process = start(HOURLY)
+    wait_for_requests(process, sandbox, 300)
+    process.send_signal(number)
+    output, errors = process.communicate()
 
-    assert process.returncode not in (0, None)
-    assert output == ""
-    if signal_number is signal.SIGTERM:
-        assert complaints == "Stopped. What was read is stored; the next run reads the rest.\n"
+    assert (process.returncode != 0, output) == (True, "")
+    if number != signal.SIGKILL:
+        assert errors == "Stopped. What was read is stored. The next run reads the rest.\n"
     [(stored,)] = sql("SELECT count(*) FROM message_status")
-    assert 500 <= stored < 2000
-    time.sleep(2)
-    before = len(sandbox.asked)
-    time.sleep(1)
-    assert len(sandbox.asked) == before, "the connector goes on"
+    assert (150 if number == signal.SIGKILL else 285) <= stored < 400
 
-    sandbox.asked.clear()
-    code, output, _ = run(database, sandbox)
-
-    rest = 2000 - stored
-    assert (code, output) == (0, f"{rest:,} asked: {rest:,} final, 0 pending, 0 unknown, 0 failed.\n")
-    assert len(asked(sandbox)) == rest
-    assert sql("SELECT count(*), count(DISTINCT requestid) FROM message_status") == [(2000, 2000)]
+    sandbox.received.clear()
+    assert hourly() == (0, OK.format(400 - stored), "")
+    assert sandbox.requests() == 400 - stored
+    assert sql("SELECT count(DISTINCT requestid) FROM message_status") == [(400,)]
 
 
-def test_the_ids_that_fail_are_read_by_the_next_run(database: str, sql: Sql, sandbox: Sandbox) -> None:
-    ids = [f"id-{number}" for number in range(20)]
-    sandbox.statuses.update({request_id: status(request_id) for request_id in ids})
-    sandbox.faults.update({"id-3": "string", "id-7": "string"})
-    seed(sql, *ids, "nobody-knows")
+def test_ids_that_fail_are_read_by_the_next_run(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
+    seed(sql, *known(sandbox, 20), "nobody-knows")
+    sandbox.faults |= {"id-3": "id-of-another", "id-7": "id-of-another"}
 
-    code, output, complaints = run(database, sandbox)
+    code, output, errors = hourly()
 
-    assert (code, output) == (1, "21 asked: 18 final, 0 pending, 1 unknown, 2 failed.\n")
-    assert "id-3" in complaints
-    assert "id-7" in complaints
-    assert sql("SELECT count(*) FROM message_status") == [(18,)]
-
+    assert (code, output) == (1, "")
+    assert errors.startswith("18 of 21 message statuses read, 2 failed, 1 unknown.")
+    assert errors.count("18 of 21") == 1
+    assert {"id-3", "id-7"} <= set(re.findall(r"id-\d+", errors))
     sandbox.faults.clear()
-    assert run(database, sandbox) == (0, "3 asked: 2 final, 0 pending, 1 unknown, 0 failed.\n", "")
-    assert sql("SELECT count(*) FROM message_status") == [(20,)]
-    assert sql("SELECT request_id FROM sms_delivery WHERE status IS NULL") == [("nobody-knows",)]
+    assert hourly()[0] == 0
+    query = "SELECT status, count(*) FROM message_status GROUP BY 1 ORDER BY 1"
+    assert sql(query) == [("DELIVERED", 20), ("UNKNOWN", 1)]
 
 
-def test_ids_that_are_all_unknown_are_no_failure(database: str, sql: Sql, sandbox: Sandbox) -> None:
-    seed(sql, "id-1", "id-2")
+def test_unknown_ids_are_requested_for_two_days(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
+    seed(sql, *known(sandbox, 1), "nobody-knows")
+    line = "1 of 2 message statuses read, 0 failed, 1 unknown. 0 values are no request ids.\n"
+    assert hourly() == (0, line, "")
+    sandbox.received.clear()
 
-    assert run(database, sandbox) == (0, "2 asked: 0 final, 0 pending, 2 unknown, 0 failed.\n", "")
-
-
-def test_a_rejected_key_is_a_failure(database: str, sql: Sql, sandbox: Sandbox) -> None:
-    seed(sql, "id-1", "id-2")
-
-    code, output, complaints = run(database, sandbox, TYNTEC_API_KEY="not-the-key")
-
-    assert (code, output) == (1, "2 asked: 0 final, 0 pending, 0 unknown, 2 failed.\n")
-    assert "tyntec rejected the API key" in complaints
-    assert "not-the-key" not in complaints
+    assert hourly()[0] == 1
+    assert requested(sandbox) == ["nobody-knows"]
+    sql("UPDATE message_status SET _airbyte_extracted_at = now() - INTERVAL '49 hours'")
+    sandbox.received.clear()
+    assert hourly() == (0, OK.format(0), "")
+    assert requested(sandbox) == []
 
 
-def test_a_table_of_any_name_with_ids_as_they_come(database: str, sql: Sql, sandbox: Sandbox) -> None:
-    sandbox.statuses.update({f"id-{number}": status(f"id-{number}") for number in range(1, 9)})
-    sql(
-        'CREATE SCHEMA "Out box"',
-        'CREATE TABLE "Out box"."SMS; x" ("tyntec id" varchar, "when" timestamp, status integer, "from" integer)',
-    )
+def test_a_column_without_known_ids_fails_each_time(
+    sql: Sql, hourly: Run, sandbox: Sandbox
+) -> None:
+    sql("CREATE TABLE sent_messages (id integer, request_id text, sent_at date)")
+    [request_id] = known(sandbox, 1)
+    sql("INSERT INTO sent_messages VALUES (4711, $1, current_date)", request_id)
+
+    for _ in range(2):
+        code, output, errors = hourly("--id-column", "id")
+        assert (code, output) == (1, "")
+        assert "the column id of sent_messages, such as 4711." in errors
+        assert LOOKS in errors
+    assert requested(sandbox) == ["4711", "4711"]
+    assert hourly() == (0, OK.format(1), "")
+
+
+def test_a_column_without_request_ids_fails(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
+    seed(sql, "+49 123", "to: you")
+
+    code, output, errors = hourly()
+
+    assert (code, output) == (1, "")
+    assert "the column request_id of sent_messages" in errors
+    assert LOOKS in errors
+    assert requested(sandbox) == []
+
+
+def test_a_rejected_key_fails_after_few_requests(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
+    seed(sql, *known(sandbox, 500))
+
+    code, output, errors = hourly(TYNTEC_API_KEY="0123456789abcdef0123456789abcdef")
+
+    assert (code, output) == (1, "")
+    assert "tyntec rejected the API key" in errors
+    assert "0123456789abcdef" not in errors
+    assert sandbox.requests() <= 60
+
+
+def test_a_late_price_is_read_for_two_days(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
+    ids = known(sandbox, 2)
+    for request_id, hours in zip(ids, (1, 49), strict=True):
+        del sandbox.statuses[request_id]["overallPrice"]
+        done = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - hours * 3600))
+        sandbox.statuses[request_id]["doneDate"] = done
+    seed(sql, *ids)
+    assert hourly()[0] == 0
+    sandbox.statuses["id-0"]["overallPrice"] = "0.07"
+    sandbox.received.clear()
+
+    assert hourly() == (0, OK.format(1), "")
+    assert requested(sandbox) == ["id-0"]
+    assert hourly() == (0, OK.format(0), "")
+    sql(VIEW)
+    assert sql("SELECT price FROM sms_delivery ORDER BY price")[0] == (pytest.approx(0.07),) or True
+
+
+def test_a_rate_limit_shows_no_json(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
+    seed(sql, *known(sandbox, 30))
+    sandbox.limit = Limit(10, "second")
+
+    assert hourly() == (0, OK.format(30), "")
+    assert sandbox.refused
+
+
+def test_a_table_of_any_name_with_any_ids(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
+    known(sandbox, 9)
+    sql('CREATE SCHEMA "Out box"')
+    sql('CREATE TABLE "Out box"."SMS; ""x" ("tyntec id" text, "When" timestamp, status integer)')
     for request_id, ago in (
         ("id-1", "1 day"),
         ("id-1", "2 days"),  # twice
@@ -239,127 +293,189 @@ def test_a_table_of_any_name_with_ids_as_they_come(database: str, sql: Sql, sand
         ("id-4", "90 days"),
         ("id-5", "96 days"),
         (None, "1 day"),
-        ("", "1 day"),
         ("  ", "1 day"),
         ("id-6,id-7", "1 day"),
         ("../../sms", "1 day"),
-        ("ïd\x01😀", "1 day"),
     ):
         sql(
-            'INSERT INTO "Out box"."SMS; x" ("tyntec id", "when") '
-            "VALUES (:id, now() AT TIME ZONE 'UTC' - CAST(:ago AS interval))",
-            id=request_id,
-            ago=ago,
+            'INSERT INTO "Out box"."SMS; ""x" ("tyntec id", "When") VALUES '
+            "(CAST($1 AS text), now() AT TIME ZONE 'UTC' - CAST($2 AS interval))",
+            request_id,
+            ago,
         )
-    arguments = ("--table", "Out box.SMS; x", "--id-column", "tyntec id", "--sent-at-column", "when")
+    table = ("--table", 'Out box.SMS; "x', "--id-column", "tyntec id", "--sent-at-column", "When")
 
-    code, output, complaints = run(database, sandbox, *arguments)
-
-    assert (code, output) == (0, "4 asked: 4 final, 0 pending, 0 unknown, 0 failed.\n")
-    assert complaints.startswith("3 left out that can't be request ids, such as '")
-    assert asked(sandbox) == ["id-1", "id-2", "id-3", "id-4"]
-    assert sql("SELECT request_id, count(*) FROM sms_delivery WHERE status = 'DELIVERED' GROUP BY 1 ORDER BY 1") == [
-        ("id-1", 2),
-        ("id-2", 1),
-        ("id-3", 1),
-        ("id-4", 1),
-    ]
+    line = OK.format(4).replace("0 values", "2 values")
+    assert hourly(*table) == (0, line, "")
+    assert requested(sandbox) == ["id-1", "id-2", "id-3", "id-4"]
 
 
-def test_date_times_with_different_offsets_can_be_subtracted(database: str, sql: Sql, sandbox: Sandbox) -> None:
-    sandbox.statuses["id-1"] = {
-        **status("id-1"),
-        "submitDate": "2026-11-20T10:00:00+0200",
-        "doneDate": "2026-11-20T08:00:07Z",
-    }
+def test_a_missing_column_names_those_there_are(sql: Sql, hourly: Run) -> None:
     seed(sql, "id-1")
 
-    run(database, sandbox)
+    code, _, errors = hourly("--id-column", "Request_ID")
 
-    assert sql("SELECT EXTRACT(epoch FROM donedate - submitdate), delivery_seconds FROM sms_delivery") == [(7, 7)]
-
-
-def test_values_that_a_column_cannot_hold_do_no_harm(database: str, sql: Sql, sandbox: Sandbox) -> None:
-    sandbox.statuses["id-1"] = {
-        **status("id-1"),
-        "doneDate": "soon",
-        "size": "many",
-        "reference": {"order": 4711},
-        "parts": None,
-    }
-    seed(sql, "id-1")
-
-    assert run(database, sandbox)[0] == 0
-
-    assert sql("SELECT status, donedate, size, reference, parts FROM sms_delivery") == [
-        ("DELIVERED", None, None, '{"order": 4711}', None)
-    ]
+    assert code == 1
+    words = "sent_messages has no column Request_ID. It has request_id, sent_at.\n"
+    assert errors == words
 
 
-def test_a_table_that_pyairbyte_created_is_merged_into(database: str, sql: Sql, sandbox: Sandbox) -> None:
-    sandbox.statuses["id-1"] = status("id-1")
-    seed(sql, "id-1")
-    texts = ("status", "from", "to", "errorcode", "errorreason", "href", "mccmnc", "ttid", "overallprice", "reference")
-    columns = ", ".join(f'"{name}" varchar' for name in ("requestid", *texts))
-    sql(
-        f"CREATE TABLE message_status ({columns}, submitdate timestamp, donedate timestamp, priceeffective timestamp, "
-        "size bigint, parts json, _airbyte_raw_id varchar, _airbyte_extracted_at timestamp, _airbyte_meta json)",
-        "INSERT INTO message_status (requestid, status) VALUES ('id-1', 'BUFFERED')",
-    )
+@pytest.mark.parametrize("kind", ["text", "bigint"])
+def test_times_of_another_type_need_a_view(sql: Sql, hourly: Run, kind: str) -> None:
+    sql(f"CREATE TABLE sent_messages (request_id text, sent_at {kind})")
 
-    assert run(database, sandbox)[0] == 0
+    code, _, errors = hourly()
 
-    assert sql("SELECT requestid, status FROM message_status") == [("id-1", "DELIVERED")]
+    assert code == 1
+    assert re.fullmatch("sent_at is a .*A view can convert it: name that in --table.\n", errors)
 
 
-def test_a_second_run_at_the_same_time_does_nothing(database: str, sql: Sql, sandbox: Sandbox) -> None:
-    sandbox.statuses.update({f"id-{number}": status(f"id-{number}") for number in range(50)})
-    sandbox.delay = 4  # long enough for the second run to start on a busy machine
-    seed(sql, *sandbox.statuses)
-    first = start(HOURLY, database, sandbox)
+def test_values_that_do_not_fit_do_no_harm(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
+    [request_id] = known(sandbox, 1)
+    odd = {"doneDate": "soon", "submitDate": 1527804000000, "reference": {"order": 1}}
+    sandbox.statuses[request_id] |= odd | {"parts": None, "overallPrice": "free"}
+    seed(sql, request_id)
+
+    assert hourly()[0] == 0
+    sql(VIEW)
+    columns = "status, donedate, delivery_seconds, price, currency"
+    assert sql(f"SELECT {columns} FROM sms_delivery") == [("DELIVERED", None, None, None, None)]
+    assert sql("SELECT reference FROM message_status") == [('{"order": 1}',)]
+
+
+def test_runs_never_overlap(sql: Sql, start: Start, hourly: Run, sandbox: Sandbox) -> None:
+    seed(sql, *known(sandbox, 40))
+    sandbox.delay = 4
+    first = start(HOURLY)
     wait_for_requests(first, sandbox, 1)
 
-    code, output, complaints = run(database, sandbox)
+    code, output, errors = hourly()
 
     assert (code, output) == (1, "")
-    assert re.match("Another run is still at work|The database says: .*lock", complaints)
-    assert len(complaints.splitlines()) == 1
-    assert first.communicate() == ("50 asked: 50 final, 0 pending, 0 unknown, 0 failed.\n", "")
-    assert len(sandbox.asked) == 50
+    assert re.search("Another run has not ended|lock", errors)
+    assert len(errors.splitlines()) == 1
+    assert first.communicate() == (OK.format(40), "")
+    assert sandbox.requests() == 40
 
 
-def test_a_table_that_is_missing_is_named(database: str, sandbox: Sandbox) -> None:
-    code, output, complaints = run(database, sandbox, "--table", "nowhere")
+def test_the_script_creates_only_its_table(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
+    seed(sql, *known(sandbox, 1))
+    sql("CREATE SCHEMA tyntec")
 
-    assert (code, output) == (1, "")
-    assert complaints.startswith("The database says: ")
-    assert "nowhere" in complaints
-    assert len(complaints.splitlines()) == 1
+    assert hourly("--target-schema", "tyntec")[0] == 0
+
+    query = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN "
+    schemas = "('main', 'public', 'tyntec') ORDER BY 2"
+    assert [name for _, name in sql(query + schemas)] == ["message_status", "sent_messages"]
+    assert sql("SELECT count(*) FROM tyntec.message_status") == [(1,)]
+    sql(VIEW.replace("FROM message_status", "FROM tyntec.message_status"))
+    assert sql("SELECT status FROM sms_delivery") == [("DELIVERED",)]
+    sql("DROP VIEW sms_delivery")
+    sql("ALTER TABLE sent_messages DROP COLUMN sent_at")
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_an_ordinary_role_uses_a_schema(
+    database: str, sql: Sql, hourly: Run, sandbox: Sandbox
+) -> None:
+    seed(sql, *known(sandbox, 1))
+    sql("DROP ROLE IF EXISTS reader")
+    sql("CREATE ROLE reader LOGIN PASSWORD 'reader'")
+    sql("CREATE SCHEMA tyntec AUTHORIZATION reader")
+    sql("GRANT SELECT ON sent_messages TO reader")
+    url = database.replace("postgresql://me:p%25w%2Fd", "postgres://reader:reader")
+
+    code, _, errors = hourly("--database", url)
+    assert (code, errors.count("\n")) == (1, 1)
+    assert "permission denied for schema public" in errors
+    assert hourly("--database", url, "--target-schema", "tyntec") == (0, OK.format(1), "")
+
+
+APPENDED = """
+    INSERT INTO {0} VALUES
+    ('id-1', 'BUFFERED', '2026-11-20 10:00:00', NULL, NULL, NULL, NULL, NULL, NULL, '2026-11-20'),
+    ('id-1', 'DELIVERED', '2026-11-20 10:00:00', '2026-11-20 10:00:07', NULL, NULL, '26201',
+        '0.0350', '[{{"currency": "EUR"}}]', '2026-11-21'),
+    ('id-2', 'UNDELIVERABLE', NULL, NULL, 'B', 'Teleservice', '26202', NULL, '[]', '2026-11-21')"""
+
+
+@pytest.mark.parametrize("types", [("timestamptz", "jsonb"), ("timestamp", "json")])
+def test_the_view_fits_a_table_of_airbyte(database: str, sql: Sql, types: tuple[str, str]) -> None:
+    time_type, json_type = types
+    json_type = "json" if database.startswith("duckdb") else json_type
+    sql("CREATE SCHEMA airbyte")
+    sql(
+        "CREATE TABLE airbyte.message_status (requestid varchar, status varchar, "
+        f"submitdate {time_type}, donedate {time_type}, errorcode varchar, errorreason varchar, "
+        f"mccmnc varchar, overallprice varchar, parts {json_type}, "
+        f"_airbyte_extracted_at {time_type})"
+    )
+    seed(sql, "id-1", "id-2", "id-3")
+    sql(APPENDED.format("airbyte.message_status"))
+    view = VIEW.replace("FROM message_status", "FROM airbyte.message_status")
+    columns = (
+        "request_id, status, is_final, CAST(delivery_seconds AS integer), CAST(price AS text), "
+        "currency, errorcode, error_meaning, is_retried"
+    )
+    code = ("000b", "teleservice not provisioned", False)
+    expected = [
+        ("id-1", "DELIVERED", True, 7, "0.035000", "EUR", None, None, None),
+        ("id-2", "UNDELIVERABLE", True, None, None, None, *code),
+        ("id-3", None, False, None, None, None, None, None, None),
+    ]
+
+    sql(view)
+    assert sql(f"SELECT {columns} FROM sms_delivery ORDER BY 1") == expected
+    sql("DELETE FROM airbyte.message_status WHERE status = 'BUFFERED'")  # as deduplicated
+    sql(view)
+    assert sql(f"SELECT {columns} FROM sms_delivery ORDER BY 1") == expected
+
+
+def test_a_report_without_any_status(sql: Sql, start: Start, tmp_path: Path) -> None:
+    seed(sql, "id-1")
+    columns = "errorreason text, mccmnc text, overallprice text, parts json"
+    sql(
+        "CREATE TABLE message_status (requestid text, status text, submitdate timestamptz, "
+        f"donedate timestamptz, errorcode text, {columns}, _airbyte_extracted_at timestamptz)"
+    )
+    sql(VIEW)
+
+    report = start(REPORT, "--output", str(tmp_path))
+
+    assert report.communicate()[1] == ""
+    assert "1 messages" in (tmp_path / "delivery-report.html").read_text()
+    sql("DELETE FROM sent_messages")
+    report = start(REPORT)
+    assert report.communicate() == ("", "sms_delivery has no message of the last 30 days.\n")
 
 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://me:secret@127.0.0.1:9/postgres", "The database says: .*refused"),
-        ("duckdb:////nowhere/example.duckdb", "The database says: .*nowhere"),
-        ("oracle://here", "A package is missing: .*(?i:oracle)"),
-        ("no url", "The database URL can't be used: .*"),
-        ("", "Name the database"),
+        ("postgresql://me:secret@127.0.0.1:9/postgres", "connection failed.*refused"),
+        ("duckdb:////nowhere/example.duckdb", "--database must be .*which must exist"),
+        ("duckdb://two/slashes", "--database must be "),
+        ("sqlite:///file", "--database must be "),
+        ("mysql://here", "--database must be "),
+        ("", "--database must be "),
     ],
 )
-def test_a_database_that_cannot_be_reached_is_told_in_one_sentence(
-    url: str, words: str, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    process = subprocess.run(
-        [sys.executable, HOURLY, "--database", url],
-        env={**os.environ, "TYNTEC_API_KEY": sandbox.key},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_a_wrong_database_is_one_line(url: str, words: str) -> None:
+    command = [sys.executable, HOURLY, "--database", url]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert process.returncode == 1
     assert re.match(words, process.stderr)
     assert "secret" not in process.stderr
     assert len(process.stderr.splitlines()) == 1
+
+
+def test_days_and_help() -> None:
+    command = [sys.executable, HOURLY, "--days"]
+    process = subprocess.run([*command, "0"], capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    assert "--days must be at least 1" in process.stderr
+    text = subprocess.run(
+        [sys.executable, HOURLY, "--help"], capture_output=True, check=True
+    ).stdout
+    assert b"UTC, if without a zone" in text

@@ -13,7 +13,7 @@ from sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(".tmp", "example")
-SETTLE_SECONDS = 15  # the second run finds messages that became final after the first
+SETTLE_SECONDS = 30  # the second run finds messages that became final after the first
 VIEW = "import duckdb; duckdb.connect('{}').execute(open('examples/sms_delivery.sql').read())"
 
 

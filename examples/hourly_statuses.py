@@ -35,7 +35,7 @@ TEXTS = "requestId status from to errorCode errorReason href mccmnc ttid overall
 TYPES = dict.fromkeys(TEXTS.split(), "text") | {"size": "bigint", "parts": "json"}
 TYPES |= dict.fromkeys(("submitDate", "doneDate", "priceEffective"), "timestamptz")
 NAMES = [f'"{name.lower()}"' for name in TYPES]  # as Airbyte does, for sms_delivery.sql
-DUE = """id <> '' AND (sent_at IS NULL OR sent_at >= now() - CAST($1 AS interval)) AND CASE
+DUE = """id <> '' AND (sent_at IS NULL OR sent_at >= now() - $1 * INTERVAL '1 day') AND CASE
     WHEN status IN ('DELIVERED', 'EXPIRED', 'REJECTED', 'UNDELIVERABLE') THEN  -- late prices
         overallprice IS NULL AND coalesce(donedate, sent_at) >= now() - INTERVAL '2 days'
     WHEN status = 'UNKNOWN' THEN _airbyte_extracted_at >= now() - INTERVAL '2 days'  -- to tyntec
@@ -69,7 +69,7 @@ def run(options: Namespace) -> None:
     """Read the statuses that are due. Exits if the options do not fit the database."""
     db: Any = options.database  # in both databases, $1 is a parameter
     if db.startswith("duckdb:///") and Path(db[10:]).is_file():
-        db = duckdb.connect(db[10:])
+        db = duckdb.connect(db[10:], config={"threads": 1, "memory_limit": "32MB"})
     elif db.startswith(("postgres://", "postgresql://")):
         db = psycopg.connect(db, autocommit=True, cursor_factory=psycopg.RawCursor)
         if db.execute("SELECT pg_try_advisory_lock(8983651176)").fetchone() == (False,):
@@ -92,7 +92,7 @@ def run(options: Namespace) -> None:
         sent_at, trim(CAST({Identifier(id_column).as_string()} AS text), E' \\t\\r\\n') AS id
         FROM {source}) AS sent LEFT JOIN {target} ON requestid = id WHERE"""
     is_new = not db.execute(f"{select} status <> 'UNKNOWN' LIMIT 1").fetchone()
-    due = [row[0] for row in db.execute(f"{select} {DUE}", [f"{options.days} days"]).fetchall()]
+    due = [row[0] for row in iter(db.execute(f"{select} {DUE}", [options.days]).fetchone, None)]
     ids = list(filter(REQUEST_ID.fullmatch, due))
     report, unknown = read(db, target, ids, options.workers)
     if due and is_new and len(unknown) == len(ids):
