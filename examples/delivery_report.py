@@ -22,7 +22,6 @@ import pandas as pd
 import psycopg
 import vl_convert
 
-Chart = alt.Chart | alt.LayerChart
 COLORS = {"DELIVERED": "#3a7ca5", "ACCEPTED": "#d3dbe3", "BUFFERED": "#a3b1bf"}
 COLORS |= {"EXPIRED": "#f4b942", "UNDELIVERABLE": "#d1495b", "REJECTED": "#6d1a36"}
 COLORS |= {"UNKNOWN": "#c9bfb0", "not read": "#ece5dc"}
@@ -86,7 +85,7 @@ def main() -> None:
     print(f"The report is {path.resolve()}")
 
 
-def evaluate(db: Any, view: str, days: int) -> tuple[list[str], dict[str, Chart], pd.DataFrame]:
+def evaluate(db: Any, view: str, days: int) -> tuple[list[str], dict[str, Any], pd.DataFrame]:
     """The lines below the title, the charts by title, and the table of networks."""
 
     def query(select: str) -> pd.DataFrame:
@@ -126,7 +125,7 @@ def evaluate(db: Any, view: str, days: int) -> tuple[list[str], dict[str, Chart]
 DAY = alt.X("utcyearmonthdate(day):T", title=None, axis=alt.Axis(format="%-d %b"))
 
 
-def per_day(rows: pd.DataFrame) -> Chart:
+def per_day(rows: pd.DataFrame) -> Any:
     """Bars of messages, stacked by status."""
     shown = [status for status in COLORS if status in set(rows["status"])]
     scale = alt.Scale(domain=shown, range=[COLORS[status] for status in shown])
@@ -137,7 +136,7 @@ def per_day(rows: pd.DataFrame) -> Chart:
     return chart.encode(x=DAY, y=y, color=color, order="order:O", tooltip=tooltip)
 
 
-def rate_per_day(final: pd.DataFrame) -> Chart:
+def rate_per_day(final: pd.DataFrame) -> Any:
     """A line of the share of delivered messages."""
     delivered = final["messages"].where(final["status"] == "DELIVERED", 0)
     sums = final.assign(delivered=delivered).groupby("day")[["delivered", "messages"]].sum()
@@ -147,7 +146,7 @@ def rate_per_day(final: pd.DataFrame) -> Chart:
     return chart.encode(x=DAY, y=y, tooltip=["day:N", alt.Tooltip("rate:Q", format=".1f")])
 
 
-def bars(rows: pd.DataFrame, number: str, color: str = "DELIVERED") -> Chart:
+def bars(rows: pd.DataFrame, number: str, color: str = "DELIVERED") -> Any:
     """Horizontal bars of `value` by `name`, with their values, in the order of the rows."""
     domain = [min(0, rows["value"].min()), 1.25 * rows["value"].max()]
     x = alt.X("value:Q", axis=None, scale=alt.Scale(domain=domain, nice=False))
@@ -157,13 +156,13 @@ def bars(rows: pd.DataFrame, number: str, color: str = "DELIVERED") -> Chart:
     return alt.layer(base.mark_bar(color=COLORS[color]), text, data=rows)
 
 
-def styled(chart: alt.TopLevelMixin) -> dict[str, Any]:
+def styled(chart: Any) -> Any:
     """A chart as Vega-Lite."""
     chart = chart.configure(font=FONT, background="white").configure_view(stroke=None)
     return chart.configure_axis(labelFontSize=12).configure_title(anchor="start").to_dict()
 
 
-def page(lines: list[str], charts: dict[str, Chart], networks: pd.DataFrame) -> str:
+def page(lines: list[str], charts: dict[str, Any], networks: pd.DataFrame) -> str:
     """The report as one HTML page that loads nothing."""
     shown = [chart.properties(width="container", height=220) for chart in charts.values()]
     data = json.dumps([styled(chart) for chart in shown]).replace("<", r"\u003c")
@@ -184,7 +183,7 @@ vegaEmbed("#chart" + number, spec, {{actions: false, renderer: "svg"}}));</scrip
 """
 
 
-def picture(lines: list[str], charts: dict[str, Chart]) -> bytes:
+def picture(lines: list[str], charts: dict[str, Any]) -> bytes:
     """The report as PNG, the first chart over the others in two columns."""
     first, *others = (
         chart.properties(title=title, width=440, height=200) for title, chart in charts.items()

@@ -124,7 +124,7 @@ def read(db: Any, target: str, ids: list[str], workers: int) -> tuple[Report, li
                     break
                 if monotonic() >= store_at:
                     store(db, target, rows)
-                    rows, store_at = [], monotonic() + 2
+                    rows, store_at = [], monotonic() + 1
     finally:
         store(db, target, rows)
     return report, unknown
