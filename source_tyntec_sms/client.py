@@ -58,23 +58,23 @@ class RateLimit:
 
     After a 429, all requests wait until the limit resets. Then one goes first, and each one that is
     not refused admits one more at the same time (slow start, as in TCP), because processes that
-    share a key must not all start at full speed.
+    share a key must not all start at full speed. `resume_at`: the end of the last wait.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:
-        self._policy, self._turn = policy, Condition()
+        self.policy, self._turn = policy, Condition()
         self._in_flight, self._most_in_flight = 0, math.inf
-        self._limited_at = self._resume_at = self._refused_since = 0.0
+        self.resume_at = self._limited_at = self._refused_since = 0.0
 
     def acquire(self) -> float:
         """Wait until a request may be sent. Returns the time, for `release`."""
         with self._turn:
             while True:
                 now = monotonic()
-                if now >= self._resume_at and self._in_flight < self._most_in_flight:
+                if now >= self.resume_at and self._in_flight < self._most_in_flight:
                     self._in_flight += 1
                     return now
-                self._turn.wait(max(0, self._resume_at - now) or None)
+                self._turn.wait(max(0, self.resume_at - now) or None)
 
     def release(self, sent_at: float, response: Response | None) -> float | None:
         """Learn from the response to a request sent at `sent_at`, or None if there was none.
@@ -96,11 +96,11 @@ class RateLimit:
             self._refused_since = self._refused_since or now
             refused_for = now - self._refused_since
             # Without a header 1, 2, 4 … seconds: the sum of the earlier waits, plus the first.
-            bare_wait = min(self._policy.first_wait + refused_for, self._policy.longest_wait)
+            bare_wait = min(self.policy.first_wait + refused_for, self.policy.longest_wait)
             wait = seconds_until_reset(response) or bare_wait
-            if refused_for + wait > self._policy.longest_limit:
+            if refused_for + wait > self.policy.longest_limit:
                 return None
-            self._limited_at, self._resume_at = now, now + wait
+            self._limited_at, self.resume_at = now, now + wait
             self._in_flight, self._most_in_flight = 0, 1
             return wait
 
@@ -165,7 +165,7 @@ class TyntecSession(Session):
 
     def _announce(self, seconds: float) -> None:
         """Log a wait, and print the stream status for it, as the CDK's client does."""
-        words = "tyntec's rate limit is reached. All requests wait %.0f seconds."
+        words = "tyntec's rate limit is reached. All requests wait %.1f seconds."
         self._stream.logger.info(words, seconds)
         kind = models.AirbyteStreamStatusReasonType.RATE_LIMITED
         limited = [models.AirbyteStreamStatusReason(kind)]
@@ -183,10 +183,10 @@ class TyntecErrorHandler(ErrorHandler):
     """
 
     url: str
-    policy: RetryPolicy
+    limit: RateLimit
     _failing_since: float = 0
     max_time = 86400  # the CDK counts the waits for a rate limit, too: see `longest_outage`
-    max_retries = property(lambda self: self.policy.max_attempts - 1)
+    max_retries = property(lambda self: self.limit.policy.max_attempts - 1)
 
     def interpret_response(self, response_or_exception: Outcome = None) -> ErrorResolution:
         """The entry of the tables, with a complete message."""
@@ -199,8 +199,9 @@ class TyntecErrorHandler(ErrorHandler):
         if entry is errors.PASS:
             self._failing_since = 0
             return entry
-        self._failing_since = since = self._failing_since or monotonic()
-        if monotonic() - since > self.policy.longest_outage:
+        now = monotonic()
+        self._failing_since = since = max(self._failing_since or now, self.limit.resume_at)
+        if now - since > self.limit.policy.longest_outage:
             entry = replace(entry, response_action=errors.FAIL)
         message = str(entry.error_message).format(url=self.url, cause=describe(outcome))
         return replace(entry, error_message=message)
@@ -237,7 +238,7 @@ def describe(outcome: Outcome) -> str:
         return errors.reason(outcome)
     document = decode(outcome)
     fields = document if isinstance(document, dict) else {"title": "no JSON object"}
-    words = ": ".join(str(fields[name]) for name in TEXT_FIELDS if fields.get(name))
+    words = ": ".join(fields[name] for name in TEXT_FIELDS if isinstance(fields.get(name), str))
     if outcome.status_code == 429 and (seconds := seconds_until_reset(outcome)):
         words += f" - resets in {seconds:,.0f} seconds"
     quote = filter_secrets(" ".join(words.split()))[:LONGEST_QUOTE]

@@ -35,10 +35,11 @@ def _request_ids(entry: str) -> str:
     """The ids in `entry`, separated by single spaces."""
     request_ids = [word.strip(_PASTED) for word in re.split(r"[\s,;]+", entry)]
     for request_id in filter(None, request_ids):
-        if not _REQUEST_ID.fullmatch(request_id):
-            words = "{id} is not a request id, which has only letters, digits and - _ . : ~"
-            shown = filter_secrets(request_id[:100]).encode("ascii", "replace").decode()
-            raise PydanticCustomError("request_id", words, {"id": shown})
+        shown = filter_secrets(request_id)
+        if shown == "****" or not _REQUEST_ID.fullmatch(request_id):  # **** is the API key
+            quote = shown.encode("ascii", "replace").decode()[:100]
+            words = f"{quote} is not a request id, which has only letters, digits and - _ . : ~"
+            raise PydanticCustomError("request_id", words)
     return " ".join(filter(None, request_ids))
 
 

@@ -11,8 +11,7 @@ from source_tyntec_sms.errors import NEWER_ID, UnknownIdError, failure
 
 SECONDS_BETWEEN_PROGRESS = 30
 MAX_CONSECUTIVE_FAILURES = 10
-MAX_NAMED_IDS = 10
-MAX_NAMED_REASONS = 3
+MAX_NAMED_IDS, MAX_NAMED_REASONS = 10, 3
 
 
 class Report:

@@ -4,6 +4,7 @@ import io
 import logging
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from airbyte_cdk import AirbyteLogFormatter
@@ -43,4 +44,5 @@ def run() -> None:
     for handler in logging.getLogger().handlers:
         handler.setFormatter(LogFormatter())
         handler.addFilter(is_for_users)
-    launch(SourceTyntecSms(), sys.argv[1:])
+    with suppress(BrokenPipeError):  # the reader is gone
+        launch(SourceTyntecSms(), sys.argv[1:])

@@ -25,7 +25,7 @@ class SourceTyntecSms(AbstractSource):
     It never sends an SMS. read_policy, check_policy: how often and how long requests are tried.
     """
 
-    check_config_against_spec = False  # `Config.parse` names every problem, with its title
+    check_config_against_spec = False  # in a read, `Config.parse` names every problem
     raise_exception_on_missing_stream = True
 
     def __init__(self, read_policy: RetryPolicy = READ, check_policy: RetryPolicy = CHECK) -> None:
@@ -52,14 +52,14 @@ class SourceTyntecSms(AbstractSource):
         """
         unknown, ends_at = "", monotonic() + SECONDS_OF_CHECK
         try:
-            settings, policy = Config.parse(config), self._check_policy
-            handler = TyntecErrorHandler(api_url(), policy)
-            stream = MessageStatus(settings, handler, RateLimit(policy))
+            settings = Config.parse(config)
+            handler = TyntecErrorHandler(api_url(), RateLimit(self._check_policy))
+            stream = MessageStatus(settings, handler)
             first, *others = settings.request_ids
             tried = chain(stream.outcomes([first]), stream.outcomes(others[:MOST_CHECKED_IDS]))
             for request_id, outcome in tried:
                 if isinstance(outcome, dict):
-                    if request_id != first:
+                    if unknown:
                         logger.warning("The check used %s: %s", request_id, unknown)
                     return True, None
                 if not isinstance(outcome, UnknownIdError):
@@ -73,12 +73,12 @@ class SourceTyntecSms(AbstractSource):
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         """The four streams. A config_error is raised if a setting is not valid."""
-        settings, policy = Config.parse(config), self._read_policy
-        shared = TyntecErrorHandler(api_url(), policy), RateLimit(policy)
+        settings = Config.parse(config)
+        handler = TyntecErrorHandler(api_url(), RateLimit(self._read_policy))
         if api_url() != API_URL:
             logging.getLogger("airbyte").info("TYNTEC_API_URL is set: the API is at %s.", api_url())
         classes = (MessageStatus, Contacts, PhoneNumbers, PhoneRegistrations)
-        return [each(settings, *shared) for each in classes]
+        return [each(settings, handler) for each in classes]
 
     def read(self, *args: Any, **kwargs: Any) -> Iterator[AirbyteMessage]:
         """The messages of a sync. If a stream failed, an error at the end names the streams.

@@ -25,25 +25,23 @@ PAGE_SIZE = 3000  # the most that tyntec allows
 class TyntecStream(HttpStream, ABC):
     """What all endpoints share: the address, the API key, time-outs and retries.
 
-    handler, limit: shared by all streams of a sync, as an outage and a rate limit concern them all.
+    handler: shared by all streams of a sync, as an outage and a rate limit concern them all.
     """
 
     is_resumable = False  # HttpStream would resume from a page number, which may have moved
     url_base = ""
 
-    def __init__(
-        self, config: Config, handler: client.TyntecErrorHandler, limit: client.RateLimit
-    ) -> None:
+    def __init__(self, config: Config, handler: client.TyntecErrorHandler) -> None:
         super().__init__()
         self._config, self._stopped = config, Event()
         self.transformer = SchemaTransformer(self.get_json_schema())
-        self.url_base, policy = f"{api_url()}/", handler.policy
+        self.url_base, policy = f"{api_url()}/", handler.limit.policy
         # HttpStream takes no session, and its own one reaches any host.
         self._http_client = HttpClient(
             self.name,
             self.logger,
             handler,
-            session=client.TyntecSession(self, limit, self._stopped),
+            session=client.TyntecSession(self, handler.limit, self._stopped),
             backoff_strategy=client.TyntecBackoffStrategy(policy, self.logger),
             request_timeout=(policy.connect_timeout, policy.read_timeout),
         )
@@ -160,7 +158,8 @@ class ListStream(TyntecStream, ABC):
             wrappers = document if isinstance(document, list) and document else [document]
             sizes = [each.get("size") for each in wrappers]
             self._promised = max([self._promised, *(n for n in sizes if isinstance(n, int))])
-            return [{**row} for each in wrappers for row in each[self.rows_field]]
+            # list.copy raises a TypeError for anything else, even if it is empty.
+            return [{**row} for each in wrappers for row in list.copy(each[self.rows_field])]
         except (AttributeError, LookupError, TypeError):
             words = f"tyntec sent no list of '{self.rows_field}': {client.describe(response)}."
             raise defect(words) from None

@@ -130,8 +130,19 @@ def test_a_long_outage_ends_the_retries_of_all_streams(api: Mocker, clock: Clock
     assert api.call_count <= 11 + 4 + 3
 
 
+def test_a_wait_for_the_limit_is_no_outage(clock: Clock) -> None:
+    limit = client.RateLimit(READ)
+    handler, actions = client.TyntecErrorHandler("https://api.example", limit), []
+    for _ in range(2):
+        actions.append(handler.interpret_response(response(503, text="{}")).response_action)
+        refusal = response(429, text="{}", headers={"Retry-After": "600"})
+        limit.release(limit.acquire(), refusal)
+        clock.now += 601
+    assert [action and action.value for action in actions] == ["RETRY", "RETRY"]
+
+
 def test_a_success_ends_an_outage(clock: Clock) -> None:
-    handler, actions = client.TyntecErrorHandler("https://api.example", READ), []
+    handler, actions = client.TyntecErrorHandler("https://api.example", client.RateLimit(READ)), []
     for seconds, code in ((0, 503), (180, 503), (1, 503), (0, 200), (10, 503), (181, 503)):
         clock.now += seconds
         actions.append(handler.interpret_response(response(code, text="{}")).response_action)
@@ -150,7 +161,7 @@ def test_a_success_ends_an_outage(clock: Clock) -> None:
         ({"title": "Bad", "status": 400, "detail": "to is short"}, "HTTP 400 (Bad: to is short)"),
         ({"code": "NotFound", "message": "Not found", "timestamp": 1}, "HTTP 400 (Not found)"),
         ({"message": " two\n lines ", "title": None}, "HTTP 400 (two lines)"),
-        ({"message": 5}, "HTTP 400 (5)"),
+        ({"message": 5}, "HTTP 400"),
         ({}, "HTTP 400"),
         ([], "HTTP 400 (no JSON object)"),
         ({"message": "x" * 1000}, f"HTTP 400 ({'x' * 300})"),

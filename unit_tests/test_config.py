@@ -95,6 +95,7 @@ def test_request_ids_are_taken_from_all_entries(entries: list[str], found: list[
         ("grüße", "gr??e"),
         ("a'b", "a'b"),
         (f"/{KEY}", "/****"),
+        (KEY, "****"),
         ("x" * 99 + "/more", "x" * 99 + "/"),
     ],
 )

@@ -132,7 +132,7 @@ def test_a_wait_is_logged_once_and_shown_as_status(
     api.get(STATUS, [gateway(429, "Limit", Retry_After="75"), status()])
     (line,) = [line for line in logged(sync(), "INFO") if "rate limit" in line]
     assert clock.waits == [75]
-    assert "75 seconds" in line
+    assert "75.0 seconds" in line
     lines = capsys.readouterr().out.splitlines()
     (shown,) = [line for line in lines if "STREAM_STATUS" in line]
     assert all(lines)  # each one is JSON

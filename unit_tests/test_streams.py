@@ -230,7 +230,9 @@ def test_more_rows_announced_than_sent_are_a_warning(api: Mocker) -> None:
 
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize(
-    "rows_field", [None, {"a": 1}, ["a"], [None], 5, "missing", "[]", "[5]", "text"], ids=str
+    "rows_field",
+    [None, {}, "", {"a": 1}, ["a"], [None], 5, "missing", "[]", "[5]", "text"],
+    ids=str,
 )
 def test_a_body_without_the_list_is_an_error(api: Mocker, name: str, rows_field: Any) -> None:
     other = {"missing": {"size": 1, "contactId": "a"}, "[]": [], "[5]": [5], "text": "contacts"}
