@@ -11,7 +11,7 @@ DROP VIEW IF EXISTS sms_delivery;
 
 CREATE VIEW sms_delivery AS
 WITH sent AS (
-    SELECT trim(CAST(request_id AS text)) AS request_id, sent_at
+    SELECT trim(CAST(request_id AS text), E' \t\r\n') AS request_id, sent_at
     FROM sent_messages -- 1: your table
 ),
 
