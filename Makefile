@@ -2,7 +2,7 @@
 # 3.10 and so on, from python_requires.
 PYTHON_VERSIONS := $(shell sed -nE 's/.*python_requires=">=3\.([0-9]+),<3\.([0-9]+)".*/\1 \2/p' setup.py \
 	| { read low end; seq -f 3.%g $$low $$((end - 1)); })
-E2E_VERSIONS := 3.10 3.11 3.12# of PyAirbyte
+E2E_VERSIONS := 3.11 3.12# of both versions of PyAirbyte
 QA_VERSIONS := 3.11 3.12# of Airbyte's checks
 QA_PACKAGE := airbyte-internal-ops>=0.132,<1
 MUTMUT := mutmut>=3.3,<4

