@@ -78,8 +78,8 @@ def test_unknown_ids_are_skipped_and_named(api: Mocker) -> None:
     output = sync(*"abcd")
     assert names(records(output)) == ["a", "d"]
     assert not errors(output)
-    assert "(b): Unknown to tyntec" in warnings(output)[0]
-    assert "(c): tyntec refused the id: HTTP 410 (Gone)" in warnings(output)[1]
+    assert "1 not read: b." in warnings(output)[0]
+    assert "tyntec refused the id: HTTP 410 (Gone). 1 not read: c." in warnings(output)[1]
 
 
 def test_unknown_and_failed_ids_are_in_one_error(api: Mocker) -> None:
@@ -88,7 +88,7 @@ def test_unknown_and_failed_ids_are_in_one_error(api: Mocker) -> None:
     failure_type, message = error(output)
     assert names(records(output)) == ["a"]
     assert failure_type == "transient_error"
-    for phrase in ("1 of 3 message statuses read, 1 failed, 1 unknown", "(b): Unknown", "(c): tyn"):
+    for phrase in ("1 of 3 message statuses read, 1 failed, 1 unknown", "1 not read: b.", "1 not read: c."):
         assert phrase in message
 
 
