@@ -105,6 +105,7 @@ def test_a_log_has_plain_words_alone(api: Mocker, command: Command) -> None:
     lines = [line["log"]["message"] for line in command("read") if line["type"] == "LOG"]
     words = "\n".join(lines)
     assert "Attempt 1 of 3 failed: HTTP 503" in words
+    assert "Attempt 3" not in words
     assert "1 of 1 message statuses read" in words
     assert not re.search(r"Traceback|Exception|UserDefined|MemoryMonitor|\('|Response", words)
 
