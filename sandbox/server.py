@@ -143,6 +143,7 @@ class Sandbox:
     async def _stop(self) -> None:
         self._server.close()
         self._socket.close()
+        await asyncio.sleep(0.01)  # a connection just accepted gets a transport, which is closed
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
