@@ -81,7 +81,7 @@ live: $(VENV)/.demo  ## check and read tyntec's API with secrets/config.json, an
 	@$(VENV)/bin/python -m tools.live
 
 clean:  ## remove all environments, caches and builds
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .tmp build dist mutants *.egg-info
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .tmp build dist mutants *.egg-info
 
 # For CI, releases and large clients.
 

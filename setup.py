@@ -5,7 +5,6 @@ from setuptools import find_packages, setup
 SANDBOX = ["aiohttp>=3.10"]
 TESTS = [
     *SANDBOX,
-    "hypothesis>=6.100",
     "pytest>=8",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

@@ -71,8 +71,8 @@ class MessageStatus(TyntecStream):
         row = document if isinstance(document, dict) else {}
         if not response.ok and "title" not in row:  # not the problem document of the service
             raise defect(f"tyntec refused the request: {client.describe(response)}.")
-        if not response.ok:
-            refused = f"tyntec refused the id: {client.describe(response)}."
+        if not response.ok:  # without the detail, which may name the id: one reason for many
+            refused = f"tyntec refused the id: HTTP {response.status_code} ({row['title']})."
             raise UnknownIdError(UNKNOWN_ID if response.status_code == 404 else refused)
         found = str(row.get("requestId") or "nothing")
         if found.lower() != request_id.lower():
