@@ -138,7 +138,7 @@ def limited(
 MEASUREMENTS: dict[str, list[Compared | Memory | Limited]] = {
     "statuses-10": [Compared(statuses(1_000, 10, 0.1), "connector", "bare pool", 3, 1.12)],
     "statuses-40": [Compared(statuses(5_000, 40, 0.1), "connector", "bare pool", 3, 1.08)],
-    "cpu": [Compared(statuses(8_000), "connector", "bare pool", 3, 1.15, "processor_time")],
+    "cpu": [Compared(statuses(8_000), "connector", "bare pool", 5, 1.15, "processor_time")],
     "contacts": [Compared(Job("contacts", 100_000), "connector", "low-code", 5, 0.85)],
     "spec": [Compared(Job("contacts", 0), "spec", "import of the CDK", 7, 1.1)],
     "memory": [Memory(statuses(100_000), pause) for pause in (0, 10)],
