@@ -74,6 +74,8 @@ def start(database: str, sandbox: Sandbox) -> Start:
     def start(script: str, *arguments: str, **environment: str) -> Process:
         variables = {"TYNTEC_API_URL": sandbox.url, "TYNTEC_API_KEY": sandbox.key}
         variables |= {"DATABASE_URL": database} | environment
+        # A shell ignores SIGINT in a background job, and the script would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
             [sys.executable, script, *arguments],
             env=os.environ | variables,
