@@ -184,7 +184,7 @@ vegaEmbed("#chart" + number, spec, {{actions: false, renderer: "svg"}}));</scrip
 
 
 def picture(lines: list[str], charts: dict[str, Any]) -> bytes:
-    """The report as PNG, the first chart over the others in two columns."""
+    """The report as PNG: the first chart above two columns of charts."""
     first, *others = (
         chart.properties(title=title, width=440, height=200) for title, chart in charts.items()
     )

@@ -55,15 +55,8 @@ def command(
     signal.signal(signal.SIGINT, handler)
 
 
-def test_spec_shows_the_form(command: Command) -> None:
-    (spec,) = [line["spec"] for line in command("spec") if line["type"] == "SPEC"]
-    assert next(iter(spec["connectionSpecification"]["properties"])) == "api_key"
 
 
-def test_discover_lists_message_status_first() -> None:
-    found = discover(source(), config()).catalog.catalog
-    assert found
-    assert [stream.name for stream in found.streams] == list(STREAMS)
 
 
 def test_discover_needs_valid_settings() -> None:
@@ -122,20 +115,11 @@ def test_the_key_is_never_printed(api: Mocker, command: Command, options: list[s
     assert ("apikey" in printed) == bool(options)
 
 
-def test_debug_names_every_unknown_id(api: Mocker, command: Command) -> None:
-    api.get(requests_mock.ANY, **tyntec.UNKNOWN)
-    lines = command("read", "--debug", additional_message_request_ids=ids(30))
-    debug = [line["message"] for line in lines if line["type"] == "DEBUG"]
-    named = [words.split()[0] for words in debug if "was not read. Unknown" in words]
-    assert sorted(named) == sorted(ids(30))
 
 
 # The process
 
 
-def test_ctrl_c_ends_the_process_at_once(command: Command) -> None:
-    command("spec")
-    assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
 
 
 IMPORT = """

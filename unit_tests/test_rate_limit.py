@@ -141,19 +141,6 @@ def test_a_wait_is_logged_once_and_shown_as_status(
     assert (shown["status"], shown["reasons"]) == ("RUNNING", [{"type": "RATE_LIMITED"}])
 
 
-def test_a_used_up_hour_ends_the_sync_and_keeps_rows(api: Mocker, clock: Clock) -> None:
-    hour = {HOUR: "0", "Date": "Fri, 27 Nov 2026 12:20:00 GMT"}
-    for request_id in ids(100):
-        api.get(tyntec.STATUSES + request_id, **LIMITED | {"headers": hour})
-    for request_id in ids(5):
-        api.get(tyntec.STATUSES + request_id, **status(request_id))
-    output = sync(*ids(100), policy=READ)
-    failure_type, message = error(output)
-    assert len(records(output)) == 5
-    assert failure_type == "transient_error"
-    assert "resets in" in message
-    assert api.call_count < 30
-    assert clock.waits == []
 
 
 def test_streams_share_the_limit(api: Mocker, clock: Clock) -> None:
@@ -166,16 +153,3 @@ def test_streams_share_the_limit(api: Mocker, clock: Clock) -> None:
     assert contacts.call_count == 1
 
 
-def test_workers_wait_together(api: Mocker) -> None:
-    sent = []
-
-    def respond(request: Any, context: Any) -> Any:
-        sent.append(request.path)
-        context.status_code = 429 if len(sent) <= 3 else 200
-        return {"requestId": request.path.rpartition("/")[2]}
-
-    for request_id in ids(200):
-        api.get(tyntec.STATUSES + request_id, json=respond)
-    read = rows(sync(*ids(200), workers=20))
-    assert sorted(row["requestId"] for row in read) == sorted(ids(200))
-    assert len(sent) == 203

@@ -46,10 +46,6 @@ def test_other_streams_are_read_after_one_failed(api: Mocker) -> None:
     assert "not read in full: message_status, phone_numbers." in found[""][1]
 
 
-def test_the_final_error_has_the_type_of_the_first(api: Mocker) -> None:
-    api.get(tyntec.CONTACTS, **tyntec.UNAVAILABLE)
-    found = errors(sync(streams=("contacts",)))
-    assert [failure_type for failure_type, _ in found.values()] == ["transient_error"] * 2
 
 
 # Message statuses
@@ -64,12 +60,6 @@ def names(read: list[dict[str, Any]]) -> list[str]:
     return [row["requestId"] for row in read]
 
 
-@pytest.mark.parametrize("workers", [1, 40])
-def test_each_id_is_read_once(api: Mocker, workers: int) -> None:
-    reply(api, {request_id: status(request_id) for request_id in ids(200)})
-    read = rows(sync(*ids(200), *ids(100), workers=workers))
-    assert sorted(names(read)) == sorted(ids(200))
-    assert api.call_count == 200
 
 
 def test_unknown_ids_are_skipped_and_named(api: Mocker) -> None:
@@ -132,49 +122,14 @@ def test_a_rejected_key_costs_at_most_60_requests(api: Mocker) -> None:
     assert api.call_count <= 60
 
 
-def test_rows_before_ten_failures_in_a_row_are_kept(api: Mocker) -> None:
-    good = ids(20)[2:]
-    reply(api, {each: status(each) if each in good else tyntec.UNAVAILABLE for each in ids(200)})
-    output = sync(*ids(200), max_attempts=1)
-    assert names(records(output)) == good
-    assert "18 of 200 message statuses read, 12 failed" in error(output)[1]
-    assert api.call_count < 50
 
 
-def test_a_retried_id_does_not_hold_up_other_ids(api: Mocker) -> None:
-    read: set[str] = set()
-
-    def respond(request: Any, context: Any) -> Any:
-        request_id = request.path.rpartition("/")[2]
-        if request_id == "id-1" and len(read) < 99:
-            context.status_code = 503
-        else:
-            read.add(request_id)
-        return {"requestId": request_id}
-
-    reply(api, {request_id: {"json": respond} for request_id in ids(100)})
-    assert len(rows(sync(*ids(100), workers=2, max_attempts=100_000))) == 100
 
 
 def message_status(**settings: Any) -> Any:
     return source().streams(config(**settings))[0]
 
 
-def test_few_more_ids_than_workers_are_pending(api: Mocker) -> None:
-    reply(api, {request_id: status(request_id) for request_id in ids(1000)})
-    taken = []
-
-    class Ids(list[str]):
-        def __iter__(self) -> Iterator[str]:
-            for request_id in super().__iter__():
-                taken.append(request_id)
-                yield request_id
-
-    outcomes = message_status(num_workers=4).outcomes(Ids(ids(1000)))
-    for read in range(3):
-        next(outcomes)
-        assert len(taken) == 4 + 10 + read
-    outcomes.close()
 
 
 def test_no_request_is_sent_after_the_end_of_a_read(api: Mocker) -> None:
