@@ -13,7 +13,7 @@ _PLACE = "the request id"
 
 
 def run(pipe: Connection, delay: float, contacts: int, limit: str) -> None:
-    """Send the port through `pipe`, and serve until something comes back.
+    """Send the port through `pipe`, and serve until a message arrives.
 
     Then send when the first request was received and when the last status was sent, in seconds
     since the epoch.
