@@ -232,17 +232,6 @@ def test_a_column_without_request_ids_fails(sql: Sql, hourly: Run, sandbox: Sand
     assert requested(sandbox) == []
 
 
-def test_a_rejected_key_fails_after_few_requests(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
-    seed(sql, *known(sandbox, 500))
-
-    code, output, errors = hourly(TYNTEC_API_KEY="0123456789abcdef0123456789abcdef")
-
-    assert (code, output) == (1, "")
-    assert "tyntec rejected the API key" in errors
-    assert "0123456789abcdef" not in errors
-    assert sandbox.requests() <= 60
-
-
 def test_a_late_price_is_read_for_two_days(sql: Sql, hourly: Run, sandbox: Sandbox) -> None:
     ids = known(sandbox, 2)
     for request_id, hours in zip(ids, (1, 49), strict=True):

@@ -33,11 +33,3 @@ def test_an_outage_that_lasts_is_one_error(start_sandbox: StartSandbox, kind: st
     assert f"{len(ids(output))} of 120 message statuses read" in words
     assert 60 - QUICK.max_attempts <= len(ids(output)) <= 60
     assert sandbox.requests() < 60 + 40 * QUICK.max_attempts
-
-
-def test_an_outage_that_lasts_ends_by_time(start_sandbox: StartSandbox) -> None:
-    """However many attempts are left."""
-    start_sandbox(statuses=IDS, outage=Outage("503", 60, 3600))
-    policy = replace(QUICK, max_attempts=10_000, longest_outage=0.5)
-    output = read(config(*IDS), "message_status", policy=policy)
-    assert failures(output)["message_status"][0] == "transient_error"

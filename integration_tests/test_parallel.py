@@ -1,17 +1,12 @@
 """Many request ids, read by many workers."""
 
-import logging
 import random
-import time
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 
 from integration_tests.conftest import StartSandbox
-from integration_tests.harness import QUICK, catalog, config, failures, ids, read, rows, statuses
-from source_tyntec_sms import SourceTyntecSms
+from integration_tests.harness import QUICK, config, failures, ids, read, rows, statuses
 
 IDS = statuses(240)
 WORKERS = 40
@@ -38,22 +33,6 @@ def test_a_slow_id_delays_no_other(start_sandbox: StartSandbox) -> None:
     assert {row["requestId"] for row in rows(output)[:-1]} == {*others}
 
 
-def test_a_slow_reader_keeps_few_requests_pending(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(statuses=IDS)
-    selected = ConfiguredAirbyteCatalogSerializer.load(catalog("message_status"))
-    found: list[Any] = []
-    for message in SourceTyntecSms().read(logging.getLogger("airbyte"), config(*IDS), selected):
-        if message.record:
-            found.append(message.record.data["requestId"])
-        if len(found) == 1:
-            requests = -1
-            while requests < sandbox.requests():
-                requests = sandbox.requests()
-                time.sleep(1)
-            assert requests <= 10 + 20  # the workers and a few more
-    assert sorted(found) == sorted(IDS)
-
-
 def test_chaos_costs_no_row_and_doubles_none(start_sandbox: StartSandbox) -> None:
     unknown = [*IDS][7::50]
     faults = ["500", "503", "429", "reset", "cut", "html", "empty"]
@@ -68,12 +47,3 @@ def test_chaos_costs_no_row_and_doubles_none(start_sandbox: StartSandbox) -> Non
     assert not failures(output)
     assert ids(output) == sorted(known)
     assert all(output.is_in_logs(f"Unknown to tyntec.*5 not read.*{name}") for name in unknown)
-
-
-def test_a_rejected_key_costs_few_requests(start_sandbox: StartSandbox) -> None:
-    sandbox = start_sandbox(statuses=IDS)
-    output = read(config(*IDS, num_workers=WORKERS, api_key="another-key"), "message_status")
-    kind, words = failures(output)["message_status"]
-    assert kind == "config_error"
-    assert "rejected the API key" in words
-    assert sandbox.requests() <= 60

@@ -22,29 +22,28 @@ from requests_mock import Mocker
 
 from source_tyntec_sms import run
 from unit_tests import tyntec
-from unit_tests.helpers import catalog, config, errors, ids, logged, records, rows, source, sync
+from unit_tests.helpers import catalog, config, errors, logged, records, rows, source, sync
 from unit_tests.tyntec import KEY, STREAMS, status
 
 Line = dict[str, Any]
-Command = Callable[..., list[Line]]
+Read = Callable[..., list[Line]]
 
 
 @pytest.fixture
-def command(
+def read(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[Command]:
-    """Runs a command of the connector with settings. Returns the lines of its output."""
+) -> Iterator[Read]:
+    """Runs a read of the connector with settings. Returns the lines of its output."""
     log, handler = io.StringIO(), signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(run, "SourceTyntecSms", source)
     monkeypatch.chdir(tmp_path)
 
-    def execute(name: str, *options: str, **settings: Any) -> list[Line]:
+    def execute(*options: str, **settings: Any) -> list[Line]:
         streams = ConfiguredAirbyteCatalogSerializer.dump(catalog("message_status", "contacts"))
         Path("catalog.json").write_text(json.dumps(streams))
         Path("config.json").write_text(json.dumps(config(**settings)))
         files = ["--config", "config.json", "--catalog", "catalog.json"]
-        used = {"spec": 0, "read": 4}.get(name, 2)
-        monkeypatch.setattr(sys, "argv", ["source-tyntec-sms", name, *options, *files[:used]])
+        monkeypatch.setattr(sys, "argv", ["source-tyntec-sms", "read", *options, *files])
         with monkeypatch.context() as patch, suppress(AirbyteTracedException):
             patch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(log)])
             run.run()
@@ -53,10 +52,6 @@ def command(
 
     yield execute
     signal.signal(signal.SIGINT, handler)
-
-
-
-
 
 
 def test_discover_needs_valid_settings() -> None:
@@ -92,10 +87,10 @@ def test_another_address_is_logged(api: Mocker, monkeypatch: pytest.MonkeyPatch)
 # The log
 
 
-def test_a_log_has_plain_words_alone(api: Mocker, command: Command) -> None:
+def test_a_log_has_plain_words_alone(api: Mocker, read: Read) -> None:
     api.get(STREAMS["message_status"], [tyntec.UNAVAILABLE, status()])
     api.get(tyntec.CONTACTS, **tyntec.UNAVAILABLE)
-    lines = [line["log"]["message"] for line in command("read") if line["type"] == "LOG"]
+    lines = [line["log"]["message"] for line in read() if line["type"] == "LOG"]
     words = "\n".join(lines)
     assert "Attempt 1 of 3 failed: HTTP 503" in words
     assert "Attempt 3" not in words
@@ -104,22 +99,18 @@ def test_a_log_has_plain_words_alone(api: Mocker, command: Command) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--debug"]])
-def test_the_key_is_never_printed(api: Mocker, command: Command, options: list[str]) -> None:
+def test_the_key_is_never_printed(api: Mocker, read: Read, options: list[str]) -> None:
     echo = {"message": f"Key {KEY}", "requestId": "id-1"}
     api.get(STREAMS["message_status"], json=echo, headers={"X-Key": KEY})
     api.get(tyntec.CONTACTS, status_code=401, json=echo, headers={"X-Key": KEY})
-    lines = command("read", *options, api_key=f" {KEY} ")
+    lines = read(*options, api_key=f" {KEY} ")
     printed = json.dumps([line for line in lines if line["type"] != "RECORD"])
     assert "Key ****" in printed
     assert KEY not in printed
     assert ("apikey" in printed) == bool(options)
 
 
-
-
 # The process
-
-
 
 
 IMPORT = """

@@ -11,7 +11,7 @@ from requests_mock import Mocker
 from source_tyntec_sms.client import READ, RateLimit, seconds_until_reset
 from unit_tests import tyntec
 from unit_tests.conftest import BlockedError, Clock
-from unit_tests.helpers import error, errors, ids, logged, records, response, rows, sync
+from unit_tests.helpers import errors, logged, response, rows, sync
 from unit_tests.tyntec import LIMITED, gateway, status
 
 STATUS = tyntec.STREAMS["message_status"]
@@ -141,8 +141,6 @@ def test_a_wait_is_logged_once_and_shown_as_status(
     assert (shown["status"], shown["reasons"]) == ("RUNNING", [{"type": "RATE_LIMITED"}])
 
 
-
-
 def test_streams_share_the_limit(api: Mocker, clock: Clock) -> None:
     api.get(STATUS, **LIMITED)
     contacts = api.get(tyntec.CONTACTS, **LIMITED)
@@ -151,5 +149,3 @@ def test_streams_share_the_limit(api: Mocker, clock: Clock) -> None:
     assert 800 < clock.now - begin <= 900
     assert errors(output).keys() == {"message_status", "contacts", ""}
     assert contacts.call_count == 1
-
-

@@ -79,6 +79,7 @@ def test_an_error_has_failures_first_and_three_reasons(log: Log) -> None:
     assert order == sorted(order)
     assert "Unknown" not in message
     assert "newer message" not in message
+    assert "If an id fails in every sync" in message
     assert "Unknown" in lines(log, logging.WARNING)[-1]
 
 

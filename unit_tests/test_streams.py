@@ -46,8 +46,6 @@ def test_other_streams_are_read_after_one_failed(api: Mocker) -> None:
     assert "not read in full: message_status, phone_numbers." in found[""][1]
 
 
-
-
 # Message statuses
 
 
@@ -60,8 +58,6 @@ def names(read: list[dict[str, Any]]) -> list[str]:
     return [row["requestId"] for row in read]
 
 
-
-
 def test_unknown_ids_are_skipped_and_named(api: Mocker) -> None:
     unknown = {"b": tyntec.UNKNOWN, "c": problem(410, "Gone")}
     reply(api, {"a": status("a"), "d": status("d"), **unknown})
@@ -70,18 +66,6 @@ def test_unknown_ids_are_skipped_and_named(api: Mocker) -> None:
     assert not errors(output)
     assert "1 not read: b." in warnings(output)[0]
     assert "tyntec refused the id: HTTP 410 (Gone). 1 not read: c." in warnings(output)[1]
-
-
-def test_unknown_and_failed_ids_are_in_one_error(api: Mocker) -> None:
-    reply(api, {"a": status("a"), "b": tyntec.UNKNOWN, "c": tyntec.UNAVAILABLE})
-    output = sync(*"abc")
-    failure_type, message = error(output)
-    assert names(records(output)) == ["a"]
-    assert failure_type == "transient_error"
-    assert "1 of 3 message statuses read, 1 failed, 1 unknown" in message
-    assert "1 not read: b." in message
-    assert "1 not read: c." in message
-    assert "If an id fails in every sync" in message
 
 
 def test_an_id_is_matched_and_kept_in_any_case(api: Mocker) -> None:
@@ -122,14 +106,25 @@ def test_a_rejected_key_costs_at_most_60_requests(api: Mocker) -> None:
     assert api.call_count <= 60
 
 
-
-
-
-
 def message_status(**settings: Any) -> Any:
     return source().streams(config(**settings))[0]
 
 
+def test_few_more_ids_than_workers_are_pending(api: Mocker) -> None:
+    reply(api, {request_id: status(request_id) for request_id in ids(1000)})
+    taken = []
+
+    class Ids(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            for request_id in super().__iter__():
+                taken.append(request_id)
+                yield request_id
+
+    outcomes = message_status(num_workers=4).outcomes(Ids(ids(1000)))
+    for read in range(3):
+        next(outcomes)
+        assert len(taken) == 4 + 10 + read
+    outcomes.close()
 
 
 def test_no_request_is_sent_after_the_end_of_a_read(api: Mocker) -> None:
