@@ -1,13 +1,14 @@
-"""Outages with the waits of production, in processes. `make soak` runs it."""
+"""Outages and rate limits with the waits of production, in processes. `make soak` runs it."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from integration_tests.conftest import StartSandbox
 from integration_tests.harness import MAIN, arguments, config, failures, ids, run, statuses
-from sandbox import Outage
+from sandbox import Limit, Outage
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 KINDS = ["503", "reset", "refuse"]
@@ -34,3 +35,20 @@ def test_an_outage_that_lasts_ends_within_minutes(
     assert time.monotonic() - started < 300
     assert failures(output)["message_status"][0] == "transient_error"
     assert 180 <= len(ids(output)) <= 200
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_with_one_key_share_a_limit(
+    start_sandbox: StartSandbox, tmp_path: Path, count: int
+) -> None:
+    sandbox = start_sandbox(statuses=IDS, limit=Limit(10, "second", "none"))
+    shares = [[*IDS][number::count] for number in range(count)]
+    commands = []
+    for number, share in enumerate(shares):
+        (folder := tmp_path / str(number)).mkdir()
+        given = arguments(folder, config(*share, num_workers=40), "message_status")
+        commands.append([*MAIN, "read", *given])
+    with ThreadPoolExecutor() as pool:
+        outputs = pool.map(lambda command: run(command, timeout=800), commands)
+        assert [ids(output) for output in outputs] == shares
+    assert sandbox.refused
