@@ -417,6 +417,7 @@ def test_a_report_without_any_status(sql: Sql, start: Start, tmp_path: Path) -> 
     ("url", "words"),
     [
         ("postgresql://me:secret@127.0.0.1:9/postgres", "connection failed.*refused"),
+        ("postgresql://me:a secret@host/db", "--database is not a valid URL"),
         ("duckdb:////nowhere/example.duckdb", "--database must be .*which must exist"),
         ("duckdb://two/slashes", "--database must be "),
         ("sqlite:///file", "--database must be "),

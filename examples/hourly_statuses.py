@@ -4,8 +4,7 @@
     export TYNTEC_API_KEY=… DATABASE_URL=postgresql://user:password@host/database
     python hourly_statuses.py --table sent_messages --id-column request_id --sent-at-column sent_at
 
-Run it every hour. It requests each status that is not final yet, and merges it into the table
-message_status, the only one that it creates. Change it as you like.
+Run it every hour. It merges each status that is not final yet into the table message_status.
 """
 
 import json
@@ -62,7 +61,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("Stopped. What was read is stored. The next run reads the rest.")
     except (AirbyteTracedException, duckdb.Error, psycopg.Error) as error:
-        sys.exit(" ".join(str(error).split()))
+        is_url = type(error) is psycopg.ProgrammingError  # which quotes it; SQL errors are subclasses
+        sys.exit("--database is not a valid URL." if is_url else " ".join(str(error).split()))
 
 
 def run(options: Namespace) -> None:
