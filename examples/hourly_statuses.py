@@ -61,7 +61,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("Stopped. What was read is stored. The next run reads the rest.")
     except (AirbyteTracedException, duckdb.Error, psycopg.Error) as error:
-        is_url = type(error) is psycopg.ProgrammingError  # which quotes it; SQL errors are subclasses
+        is_url = type(error) is psycopg.ProgrammingError  # SQL errors are subclasses
         sys.exit("--database is not a valid URL." if is_url else " ".join(str(error).split()))
 
 
